@@ -1,0 +1,68 @@
+//! The database that a command works on: a pool for the general path, direct connections for what
+//! no transaction and no pooler can hold.
+
+use crate::connect::{ConnectError, Connector, Pool};
+use crate::query_error::QueryError;
+use crate::session::Session;
+use crate::transaction::{Transaction, TransactionSettings};
+
+/// Why no transaction could be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The server refused to begin, or the settings of the transaction.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+}
+
+/// How to reach one database. Cheap to clone; clones share the pool.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: Pool,
+    connector: Connector,
+    direct: Connector,
+}
+
+impl Database {
+    /// Puts a pool on `connector`; `direct` is the way past a pooler, the same connector where
+    /// there is none.
+    pub fn new(connector: Connector, direct: Connector, pool: Pool) -> Self {
+        Self {
+            pool,
+            connector,
+            direct,
+        }
+    }
+
+    /// A connection of the pool, for single statements. `tag` names the work, as in
+    /// `orders_id/backfill`.
+    pub async fn session(&self, tag: &str) -> Result<Session, ConnectError> {
+        Ok(Session::pooled(self.pool.get().await?, tag))
+    }
+
+    /// A transaction on a connection of the pool.
+    pub async fn begin(
+        &self,
+        tag: &str,
+        settings: &TransactionSettings,
+    ) -> Result<Transaction, BeginError> {
+        let session = self.session(tag).await?;
+        Ok(Transaction::begin(session, &self.connector, settings).await?)
+    }
+
+    /// A connection of its own past any pooler, for statements that no transaction can hold.
+    pub async fn direct(&self, tag: &str) -> Result<Session, ConnectError> {
+        Ok(Session::direct(self.direct.connect(tag).await?, tag))
+    }
+
+    /// Cancels what runs on a connection of [`direct`](Self::direct).
+    pub async fn cancel_direct(
+        &self,
+        token: &tokio_postgres::CancelToken,
+    ) -> Result<(), ConnectError> {
+        self.direct.cancel(token).await
+    }
+}
