@@ -1,0 +1,68 @@
+//! The statement that copies the rows of one range of blocks.
+//!
+//! Its parameters are the first and the last tuple id as texts: `$1` belongs to the range, `$2` no
+//! longer does. Rows that somebody else holds are skipped, so that a chunk never waits while it
+//! holds locks; the closing pass finds them again.
+
+use crossfade_plan::mapping::Mapping;
+
+use crate::sql;
+
+/// Copies the rows of a range that the mirror lacks.
+///
+/// Fails with 23505 when a trigger wrote one of the keys after the statement's snapshot; the chunk
+/// is then run again, in a new transaction, as [`chunk_statement_over_writers`].
+pub fn chunk_statement(mapping: &Mapping) -> String {
+    let key = sql::lateral_key(mapping);
+    format!(
+        "{} select {} from {}{} \
+         where {SOURCE}.ctid >= $1::text::pg_catalog.tid and {SOURCE}.ctid < $2::text::pg_catalog.tid \
+         and not exists (select from {} where {}) for no key update of {SOURCE} skip locked",
+        sql::insert_images(mapping),
+        sql::values(&mapping.forward, SOURCE),
+        sql::only(&mapping.source, SOURCE),
+        key.join,
+        sql::only(&mapping.target, sql::TARGET_ALIAS),
+        key.condition,
+    )
+}
+
+/// The same, for a range in which writers are active: a key that a trigger wrote meanwhile is
+/// left as the trigger made it.
+///
+/// The arbiter is named: without one, the violation of any other unique constraint would be
+/// swallowed, and a row with it.
+pub fn chunk_statement_over_writers(mapping: &Mapping) -> String {
+    format!(
+        "{} on conflict ({}) do nothing",
+        chunk_statement(mapping),
+        sql::arbiter(mapping)
+    )
+}
+
+/// Keys (as text) of the rows of a range that the mirror lacks, at most `limit` of them: what a
+/// chunk skipped because somebody else held it. Takes no row lock.
+pub fn missing_statement(mapping: &Mapping, limit: u32) -> String {
+    let key = sql::lateral_key(mapping);
+    format!(
+        "select {} from {}{} \
+         where {SOURCE}.ctid >= $1::text::pg_catalog.tid and {SOURCE}.ctid < $2::text::pg_catalog.tid \
+         and not exists (select from {} where {}) limit {limit}",
+        sql::key_text(&mapping.key, SOURCE),
+        sql::only(&mapping.source, SOURCE),
+        key.join,
+        sql::only(&mapping.target, sql::TARGET_ALIAS),
+        key.condition,
+    )
+}
+
+/// The key (as text) of the row at a tuple id of the written side.
+pub fn key_at_statement(mapping: &Mapping) -> String {
+    format!(
+        "select {} as key from {} where {SOURCE}.ctid = $1::text::pg_catalog.tid",
+        sql::key_text(&mapping.key, SOURCE),
+        sql::only(&mapping.source, SOURCE),
+    )
+}
+
+const SOURCE: &str = sql::SOURCE_ALIAS;

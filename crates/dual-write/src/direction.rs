@@ -1,0 +1,140 @@
+//! One direction of dual-write: its functions and triggers, to create and to drop.
+
+use crossfade_plan::Ident;
+use crossfade_plan::execution::DualWriteNames;
+use crossfade_plan::mapping::{Mapping, Totality, Value};
+use crossfade_postgres::rule;
+
+use crate::refusal::Refusals;
+use crate::{row_function, sql, truncate_function};
+
+/// The two sides, the names, and whose the functions are.
+#[derive(Debug, Clone, Copy)]
+pub struct Direction<'a> {
+    /// `mapping.source` is the table that fires the triggers.
+    pub mapping: &'a Mapping,
+    /// Names of functions and triggers.
+    pub names: &'a DualWriteNames,
+    /// The table's owner, whose functions they are: the application's rights don't reach the
+    /// mirror, and its own write would fail.
+    pub owner: &'a Ident,
+    /// What becomes of a row that the mirror refuses.
+    pub refusals: &'a Refusals,
+    /// Whether the mirror has, or will have before the triggers are dropped, constraints that the
+    /// written side doesn't have.
+    pub mirror: MirrorConstraints,
+}
+
+/// How the mirror's constraints compare with those of the written side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MirrorConstraints {
+    /// What the written side accepts, the mirror accepts.
+    NotStricter,
+    /// The mirror may refuse a row that the written side accepted.
+    Stricter,
+}
+
+impl Direction<'_> {
+    /// Whether a row that the written side accepted can be refused by the mapping or the mirror.
+    pub fn can_refuse(&self) -> bool {
+        self.mirror == MirrorConstraints::Stricter
+            || self.mapping.forward_totality() == Totality::Partial
+    }
+
+    /// The statements that create both functions, owned by the table's owner and callable by
+    /// nobody else.
+    pub fn create_functions(&self) -> Vec<String> {
+        let row = (&self.names.row_function, row_function::body(self));
+        let truncate = (&self.names.truncate_function, truncate_function::body(self));
+        [row, truncate]
+            .into_iter()
+            .flat_map(|(name, body)| {
+                let security = if rule::holds("dual-write/security-definer") {
+                    " security definer"
+                } else {
+                    ""
+                };
+                [
+                    format!(
+                        "create function {name}() returns trigger language plpgsql volatile{security} \
+                         set search_path = pg_catalog, pg_temp{} as {}",
+                        self.pinned_settings(),
+                        sql::dollar_quoted(&body)
+                    ),
+                    format!("alter function {name}() owner to {}", self.owner),
+                    format!("revoke all on function {name}() from public"),
+                ]
+            })
+            .collect()
+    }
+
+    /// The statements that create both triggers.
+    ///
+    /// ENABLE ALWAYS, since sessions that apply replicated changes skip ordinary triggers.
+    pub fn create_triggers(&self) -> Vec<String> {
+        let table = &self.mapping.source;
+        let names = self.names;
+        let mut statements = vec![format!(
+            "create trigger {} after insert or update or delete on {table} \
+             for each row execute function {}()",
+            names.row_trigger, names.row_function
+        )];
+        if rule::holds("dual-write/truncate") {
+            statements.push(format!(
+                "create trigger {} after truncate on {table} \
+                 for each statement execute function {}()",
+                names.truncate_trigger, names.truncate_function
+            ));
+        }
+        if rule::holds("dual-write/enable-always") {
+            statements.push(format!(
+                "alter table {table} enable always trigger {}",
+                names.row_trigger
+            ));
+            if rule::holds("dual-write/truncate") {
+                statements.push(format!(
+                    "alter table {table} enable always trigger {}",
+                    names.truncate_trigger
+                ));
+            }
+        }
+        statements
+    }
+
+    /// The statements that drop both triggers, if they are there.
+    pub fn drop_triggers(&self) -> Vec<String> {
+        [&self.names.row_trigger, &self.names.truncate_trigger]
+            .into_iter()
+            .map(|trigger| {
+                format!(
+                    "drop trigger if exists {trigger} on {}",
+                    self.mapping.source
+                )
+            })
+            .collect()
+    }
+
+    /// The statements that drop both functions, if they are there.
+    pub fn drop_functions(&self) -> Vec<String> {
+        [&self.names.row_function, &self.names.truncate_function]
+            .into_iter()
+            .map(|function| format!("drop function if exists {function}()"))
+            .collect()
+    }
+
+    /// Settings that change how values read as text: where values are cast or computed, they are
+    /// those of the chunk and of the comparison, whatever the application's session has.
+    fn pinned_settings(&self) -> &'static str {
+        let copies_only = self
+            .mapping
+            .forward
+            .iter()
+            .all(|image| matches!(image.value, Value::Column(_)));
+        if copies_only && !self.can_refuse() {
+            ""
+        } else {
+            " set timezone = 'UTC' set datestyle = 'ISO, MDY' set intervalstyle = 'postgres' \
+             set extra_float_digits = '1' set bytea_output = 'hex'"
+        }
+    }
+}

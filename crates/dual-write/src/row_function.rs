@@ -1,0 +1,189 @@
+//! The function of the row trigger: makes the mirror's row what the written row is now.
+//!
+//! It never writes NEW. Within one statement a trigger of row 1 may change row 2 before our event
+//! for row 2 fires; its NEW is then stale. Reading the row again, by key, gives what is there now,
+//! whatever the order in which the events fire.
+
+use crossfade_plan::mapping::{Mapping, Totality, Value};
+use crossfade_postgres::rule;
+
+use crate::direction::Direction;
+use crate::sql;
+
+/// Errors of a partial mapping that are the row's own matter. What concerns the transaction or
+/// the server (rollback, resources, locks, cancel, system) goes through to the application as it
+/// would without us.
+const NOT_THE_ROWS: &str =
+    "if pg_catalog.left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then raise; end if;";
+
+/// The body of the function.
+pub(crate) fn body(direction: &Direction<'_>) -> String {
+    let mapping = direction.mapping;
+    let mut parts = vec!["#variable_conflict use_column".to_owned()];
+    if direction.can_refuse() {
+        parts.push("declare\n  refused_column text;\n  refused_constraint text;".to_owned());
+    }
+    parts.push("begin".to_owned());
+    if rule::holds("dual-write/lock-key") {
+        parts.push(lock_current_keys(mapping));
+    }
+    parts.push(remove_old_key(direction));
+    parts.push(mirror_current_row(direction));
+    parts.push("  return null;\nend".to_owned());
+    parts.join("\n")
+}
+
+/// A snapshot that is older than the row it is about to mirror must fail here with 40001, which
+/// such transactions repeat; later, the upsert would meet two versions and fail with 21000.
+fn lock_current_keys(mapping: &Mapping) -> String {
+    let source = sql::only(&mapping.source, sql::SOURCE_ALIAS);
+    let lock = |row: &str| {
+        format!(
+            "perform from {source} where {} for key share;",
+            sql::same_source_key(mapping, sql::SOURCE_ALIAS, row)
+        )
+    };
+    format!(
+        "  if {NOT_READ_COMMITTED} then\n    \
+           if tg_op <> 'INSERT' then {} end if;\n    \
+           if tg_op <> 'DELETE' then {} end if;\n  \
+         end if;",
+        lock("old"),
+        lock("new")
+    )
+}
+
+const NOT_READ_COMMITTED: &str = "pg_catalog.current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')";
+
+/// Takes OLD's key out of the mirror, unless a row bears it again.
+fn remove_old_key(direction: &Direction<'_>) -> String {
+    let mapping = direction.mapping;
+    let guard = if rule::holds("dual-write/guard") {
+        guard(direction)
+    } else {
+        String::new()
+    };
+    let delete = format!(
+        "delete from {} where {} and not exists (select from {} where {});",
+        sql::only(&mapping.target, sql::TARGET_ALIAS),
+        sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "old"),
+        sql::only(&mapping.source, sql::SOURCE_ALIAS),
+        sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
+    );
+    let delete = if key_can_fail(mapping) {
+        ignoring_refusal(&delete)
+    } else {
+        delete
+    };
+    // By image, not by equality: a key that is equal but reads differently is a change to mirror.
+    format!(
+        "  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and pg_catalog.record_image_ne(row({}), row({}))) then\n\
+         {guard}    {delete}\n  end if;",
+        sql::source_key(mapping, "old"),
+        sql::source_key(mapping, "new"),
+    )
+}
+
+/// The guard of transactions above READ COMMITTED: their snapshot may be older than the chunk that
+/// copied the row, so their DELETE in the mirror would find nothing and the row would live on.
+/// An insert meets the row in the unique index all the same, and `on conflict` then answers 40001
+/// if the snapshot does not see it.
+///
+/// `do nothing` checks that as `do update` does, and leaves no dead version where the row is
+/// visible. The image of OLD is what was copied: another version would have failed the
+/// application's own statement. Where OLD has no image, or the mirror refuses it for another
+/// reason, no copy of it exists, and there is nothing to guard against.
+fn guard(direction: &Direction<'_>) -> String {
+    let mapping = direction.mapping;
+    let insert = format!(
+        "{} select {} from (select old.*) as {} on conflict ({}) do nothing;",
+        sql::insert_images(mapping),
+        sql::values(&mapping.forward, sql::SOURCE_ALIAS),
+        sql::SOURCE_ALIAS,
+        sql::arbiter(mapping),
+    );
+    format!(
+        "    if {NOT_READ_COMMITTED} then\n      {}\n    end if;\n",
+        ignoring_refusal(&insert)
+    )
+}
+
+/// Makes the mirror's row of NEW's key what the written row is now.
+fn mirror_current_row(direction: &Direction<'_>) -> String {
+    let mapping = direction.mapping;
+    // Two rows can bear one deferrable key until the end of the statement; the constraint then
+    // fails the statement itself, with its own error.
+    let limit = if mapping.deferrable_key {
+        " limit 1"
+    } else {
+        ""
+    };
+    let upsert = if rule::holds("dual-write/re-read") {
+        format!(
+            "{} select {} from {} where {}{limit} {};",
+            sql::insert_images(mapping),
+            sql::values(&mapping.forward, sql::SOURCE_ALIAS),
+            sql::only(&mapping.source, sql::SOURCE_ALIAS),
+            sql::same_source_key(mapping, sql::SOURCE_ALIAS, "new"),
+            sql::on_conflict_update(mapping),
+        )
+    } else {
+        format!(
+            "{} select {} from (select new.*) as {} {};",
+            sql::insert_images(mapping),
+            sql::values(&mapping.forward, sql::SOURCE_ALIAS),
+            sql::SOURCE_ALIAS,
+            sql::on_conflict_update(mapping),
+        )
+    };
+    let upsert = if direction.can_refuse() {
+        recording_refusal(direction, &upsert)
+    } else {
+        upsert
+    };
+    format!("  if tg_op <> 'DELETE' then\n    {upsert}\n  end if;")
+}
+
+/// Runs a statement whose failure means that there is nothing to do.
+fn ignoring_refusal(statement: &str) -> String {
+    format!("begin {statement} exception when others then {NOT_THE_ROWS} end;")
+}
+
+/// Runs the upsert; a row that the mapping or the mirror refuses is taken out of the mirror and
+/// recorded, and the application's statement succeeds.
+fn recording_refusal(direction: &Direction<'_>, upsert: &str) -> String {
+    let mapping = direction.mapping;
+    let refusals = direction.refusals;
+    let remove = if refusals.remove_from_mirror() {
+        let delete = format!(
+            "delete from {} where {};",
+            sql::only(&mapping.target, sql::TARGET_ALIAS),
+            sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "new"),
+        );
+        if key_can_fail(mapping) {
+            ignoring_refusal(&delete)
+        } else {
+            delete
+        }
+    } else {
+        String::new()
+    };
+    let record = refusals.record(
+        &sql::key_text(&mapping.key, "new"),
+        "sqlstate",
+        "refused_column",
+        "refused_constraint",
+    );
+    format!(
+        "begin\n      {upsert}\n    exception when others then\n      {NOT_THE_ROWS}\n      \
+         get stacked diagnostics refused_column = column_name, refused_constraint = constraint_name;\n      \
+         {remove}\n      {record}\n    end;",
+    )
+}
+
+/// Whether the image of a key can fail.
+fn key_can_fail(mapping: &Mapping) -> bool {
+    mapping.key_images().any(|image| {
+        image.totality == Totality::Partial || matches!(image.value, Value::Expression(_))
+    })
+}

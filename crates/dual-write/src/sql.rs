@@ -1,0 +1,228 @@
+//! Fragments of SQL that follow from a mapping: shared by the trigger functions, the chunk
+//! statement and the comparison, so that `f` means one thing.
+//!
+//! Conventions: the written side is read under the alias `src`, the mirror under `dst`. A user's
+//! expression is put where `src` is the only thing in scope, with its bare column names, in
+//! parentheses on lines of its own (it may end in a comment). Nothing is ever replaced inside it.
+
+use crossfade_plan::QualifiedName;
+use crossfade_plan::mapping::{Image, KeyColumn, Mapping, Rewrite, Value};
+
+/// Alias of the written side.
+pub const SOURCE_ALIAS: &str = "src";
+/// Alias of the mirror.
+pub const TARGET_ALIAS: &str = "dst";
+
+/// Joins fragments by `, `.
+pub fn list<T: ToString>(fragments: impl IntoIterator<Item = T>) -> String {
+    join(fragments, ", ")
+}
+
+/// Joins conditions by ` and `.
+pub fn all<T: ToString>(conditions: impl IntoIterator<Item = T>) -> String {
+    join(conditions, " and ")
+}
+
+fn join<T: ToString>(fragments: impl IntoIterator<Item = T>, by: &str) -> String {
+    fragments
+        .into_iter()
+        .map(|fragment| fragment.to_string())
+        .collect::<Vec<_>>()
+        .join(by)
+}
+
+/// The value of an image over `row` (an alias, or the trigger's `old` and `new`), as it is
+/// assigned to its column.
+///
+/// For an expression, `row` must be the only relation in scope.
+pub fn assigned(image: &Image, row: &str) -> String {
+    match &image.value {
+        Value::Column(column) => format!("{row}.{column}"),
+        Value::Cast(column) => format!("{row}.{column}::{}", image.base_type),
+        Value::Expression(expression) => format!("(\n{expression}\n)"),
+    }
+}
+
+/// The value of an image as the column holds it, type modifier and all: for comparing.
+///
+/// The explicit cast differs from an assignment only where a value is too long, and such a row
+/// was refused when it was copied: it shows as missing.
+pub fn stored(image: &Image, row: &str) -> String {
+    format!("{}::{}", assigned(image, row), image.sql_type)
+}
+
+/// The columns that the images set.
+pub fn columns(images: &[Image]) -> String {
+    list(images.iter().map(|image| &image.column))
+}
+
+/// The values of all images over `row`, in the order of [`columns`].
+pub fn values(images: &[Image], row: &str) -> String {
+    list(images.iter().map(|image| assigned(image, row)))
+}
+
+/// The columns of the mirror's key: the arbiter. `on conflict` without one would swallow the
+/// violation of any other unique constraint, and with it a row.
+pub fn arbiter(mapping: &Mapping) -> String {
+    list(mapping.key.iter().map(|key| &key.target))
+}
+
+/// `on conflict (key) do update` of every column that a later write sets again.
+pub fn on_conflict_update(mapping: &Mapping) -> String {
+    let arbiter = arbiter(mapping);
+    let sets = list(
+        mapping
+            .forward
+            .iter()
+            .filter(|image| image.rewrite == Rewrite::Always)
+            .map(|image| format!("{0} = excluded.{0}", image.column)),
+    );
+    if sets.is_empty() {
+        format!("on conflict ({arbiter}) do nothing")
+    } else {
+        format!("on conflict ({arbiter}) do update set {sets}")
+    }
+}
+
+/// The written side's key under `alias` equals the key of the row `row`.
+pub fn same_source_key(mapping: &Mapping, alias: &str, row: &str) -> String {
+    all(mapping
+        .key
+        .iter()
+        .map(|key| format!("{alias}.{0} {1} {row}.{0}", key.source, key.source_equality)))
+}
+
+/// The mirror's key under `alias` equals the image of the key of `row`, where `row` is a trigger's
+/// `old` or `new`.
+pub fn target_key_is_image_of(mapping: &Mapping, alias: &str, row: &str) -> String {
+    all(mapping
+        .key
+        .iter()
+        .zip(mapping.key_images())
+        .map(|(key, image)| {
+            let value = match &image.value {
+                // Bare names need a relation in scope.
+                Value::Expression(_) => {
+                    format!(
+                        "(select {} from (select {row}.*) as {SOURCE_ALIAS})",
+                        assigned(image, SOURCE_ALIAS)
+                    )
+                }
+                Value::Column(_) | Value::Cast(_) => assigned(image, row),
+            };
+            format!("{alias}.{} {} {value}", key.target, key.target_equality)
+        }))
+}
+
+/// The key columns of `row` on the written side.
+pub fn source_key(mapping: &Mapping, row: &str) -> String {
+    list(
+        mapping
+            .key
+            .iter()
+            .map(|key| format!("{row}.{}", key.source)),
+    )
+}
+
+/// A join of the mirror's key with the image of `src`'s key, where both `src` and `dst` are in
+/// scope: the keys' images come as the columns of a lateral relation, so that the bare names of an
+/// expression can't be caught by the mirror's columns.
+pub fn lateral_key(mapping: &Mapping) -> LateralKey {
+    let images: Vec<&Image> = mapping.key_images().collect();
+    if images
+        .iter()
+        .all(|image| !matches!(image.value, Value::Expression(_)))
+    {
+        let condition = all(mapping.key.iter().zip(&images).map(|(key, image)| {
+            format!(
+                "{TARGET_ALIAS}.{} {} {}",
+                key.target,
+                key.target_equality,
+                assigned(image, SOURCE_ALIAS)
+            )
+        }));
+        return LateralKey {
+            join: String::new(),
+            condition,
+        };
+    }
+    let values = list(images.iter().enumerate().map(|(at, image)| {
+        format!(
+            "{} as \"crossfade key {at}\"",
+            assigned(image, SOURCE_ALIAS)
+        )
+    }));
+    let condition = all(mapping.key.iter().enumerate().map(|(at, key)| {
+        format!(
+            "{TARGET_ALIAS}.{} {} image.\"crossfade key {at}\"",
+            key.target, key.target_equality
+        )
+    }));
+    LateralKey {
+        join: format!(" cross join lateral (select {values}) as image"),
+        condition,
+    }
+}
+
+/// See [`lateral_key`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateralKey {
+    /// Goes behind the written side in FROM; empty where it is not needed.
+    pub join: String,
+    /// `dst`'s key equals the image of `src`'s.
+    pub condition: String,
+}
+
+/// `insert` of the images of some rows of the written side, without what follows its SELECT.
+///
+/// GENERATED ALWAYS identities take the given value by `overriding system value`.
+pub fn insert_images(mapping: &Mapping) -> String {
+    format!(
+        "insert into {} as {TARGET_ALIAS} ({}) overriding system value",
+        mapping.target,
+        columns(&mapping.forward)
+    )
+}
+
+/// A key column's name on the written side, for the text form of a key.
+pub fn key_text(keys: &[KeyColumn], row: &str) -> String {
+    format!(
+        "array[{}]",
+        list(keys.iter().map(|key| format!("{row}.{}::text", key.source)))
+    )
+}
+
+/// `only` keeps a statement from descending into children that are none of its business.
+pub fn only(relation: &QualifiedName, alias: &str) -> String {
+    format!("only {relation} as {alias}")
+}
+
+/// Quotes a text as a string literal. For names inside function bodies, where no parameter can be.
+pub fn literal(text: &str) -> String {
+    postgres_protocol::escape::escape_literal(text)
+}
+
+/// Wraps a function body in a dollar quote that does not occur in it.
+pub fn dollar_quoted(body: &str) -> String {
+    let mut tag = String::from("$crossfade$");
+    let mut number = 0;
+    while body.contains(&tag) {
+        number += 1;
+        tag = format!("$crossfade{number}$");
+    }
+    format!("{tag}\n{body}\n{tag}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_cannot_end_its_own_quote() {
+        let quoted = dollar_quoted("select '$crossfade$'");
+        assert!(
+            quoted.starts_with("$crossfade1$") && quoted.ends_with("$crossfade1$"),
+            "{quoted}"
+        );
+    }
+}
