@@ -69,6 +69,21 @@ impl Continuity {
     }
 }
 
+impl Continuity {
+    /// Whether what stands now does the same to every write as what was created: another
+    /// version of the same triggers. Writes of the time in between may have passed the mirror by,
+    /// those from now on do not.
+    pub fn does_the_same_as(&self, created: &Self) -> bool {
+        let same = |now: &TriggerFacts, then: &TriggerFacts| {
+            now.state == then.state
+                && now.kind == then.kind
+                && now.function == then.function
+                && now.function_hash == then.function_hash
+        };
+        same(&self.row, &created.row) && same(&self.truncate, &created.truncate)
+    }
+}
+
 /// Where the chain is broken: writes may have passed the mirror by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {

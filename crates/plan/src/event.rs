@@ -49,6 +49,11 @@ pub enum Event {
         /// Whether they were granted within the limit.
         granted: bool,
     },
+    /// Locks that blocked the applications were let go again.
+    LocksReleased {
+        /// From the last grant to the commit, in microseconds: the longest that anybody waited.
+        held_us: u64,
+    },
     /// A comparison of both sides ended.
     Verdict {
         /// What it proved, as the state stores it: `exact`, `mismatch`, ...

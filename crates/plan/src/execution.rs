@@ -41,7 +41,10 @@ impl ExecutionPlan {
     /// The same plan with another plan file, to ask whether that is the registered one.
     #[must_use]
     pub fn with_file(&self, file: &PlanFile) -> Self {
-        Self { file: file.clone(), ..self.clone() }
+        Self {
+            file: file.clone(),
+            ..self.clone()
+        }
     }
 
     /// The steps that lead to `stage`, in order.

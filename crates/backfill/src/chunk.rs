@@ -1,0 +1,192 @@
+//! One chunk: claim, copy, checkpoint, commit, all in one transaction.
+
+use std::time::{Duration, Instant};
+
+use crossfade_postgres::catalog::relation_filenode;
+use crossfade_postgres::{Queries, Transaction, failpoint, rule};
+use crossfade_state::{BlockNumber, Checkpoint, Range, RangeId, StateError};
+use tokio_postgres::types::Type;
+
+use crate::error::BackfillError;
+use crate::job::{Conflict, Job, chunk_settings};
+use crate::tid::Tid;
+
+/// What became of a chunk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Chunk {
+    /// It committed.
+    Copied {
+        /// The range, moved on.
+        range: Range,
+        /// Blocks that were read.
+        blocks: u32,
+        /// Rows that were inserted.
+        rows: u64,
+        /// From the first row lock to the end of the commit: what others can have waited for.
+        took: Duration,
+    },
+    /// No range is open, or others are at the last ones.
+    NothingToClaim,
+    /// The table was rewritten since its ranges were made.
+    Rewritten,
+}
+
+/// A chunk that failed, and what it was about.
+#[derive(Debug)]
+pub(crate) struct FailedChunk {
+    /// The range and the end of the blocks, if it came that far.
+    pub(crate) at: Option<(Range, BlockNumber)>,
+    /// Why.
+    pub(crate) error: BackfillError,
+}
+
+impl<E: Into<BackfillError>> From<E> for FailedChunk {
+    fn from(error: E) -> Self {
+        Self {
+            at: None,
+            error: error.into(),
+        }
+    }
+}
+
+/// Copies up to `blocks` blocks of a range, `preferred` if possible.
+///
+/// The range is fixed before any row is locked: where the next chunk begins never follows from
+/// what this one returned (a key that moved would make it skip rows).
+pub(crate) async fn run(
+    job: &Job,
+    preferred: Option<RangeId>,
+    blocks: u32,
+    conflict: Conflict,
+) -> Result<Chunk, FailedChunk> {
+    let settings = chunk_settings();
+    let transaction = job
+        .store
+        .begin_fenced(&job.lease, &job.tag("backfill"), &settings)
+        .await?;
+    let claimed = match job
+        .store
+        .claim_range(&transaction, job.migration, preferred)
+        .await
+    {
+        Ok(claimed) => claimed,
+        Err(error) => return Err(abandon(transaction, error).await.into()),
+    };
+    let Some(range) = claimed else {
+        transaction.rollback().await?;
+        return Ok(Chunk::NothingToClaim);
+    };
+    failpoint::hit("backfill/claimed");
+    let end = BlockNumber(range.end.0.min(range.position.0.saturating_add(blocks)));
+    let bounds = (Tid::start_of(range.position.0), Tid::start_of(end.0));
+    match copy_and_checkpoint(job, &transaction, &range, bounds, end, conflict).await {
+        Ok(Some((range, rows, started))) => {
+            if let Err(error) = transaction.commit().await {
+                return Err(FailedChunk {
+                    at: None,
+                    error: error.into(),
+                });
+            }
+            failpoint::hit("backfill/committed");
+            let blocks = end.0 - bounds.0.block;
+            Ok(Chunk::Copied {
+                range,
+                blocks,
+                rows,
+                took: started.elapsed(),
+            })
+        }
+        Ok(None) => {
+            transaction.rollback().await?;
+            Ok(Chunk::Rewritten)
+        }
+        Err(error) => Err(FailedChunk {
+            at: Some((range, end)),
+            error: abandon(transaction, error).await,
+        }),
+    }
+}
+
+async fn copy_and_checkpoint(
+    job: &Job,
+    transaction: &Transaction,
+    range: &Range,
+    bounds: (Tid, Tid),
+    end: BlockNumber,
+    conflict: Conflict,
+) -> Result<Option<(Range, u64, Instant)>, BackfillError> {
+    if !lock_source(job, transaction, range.filenode.0).await? {
+        return Ok(None);
+    }
+    let started = Instant::now();
+    let rows = copy_rows(job, transaction, bounds, conflict).await?;
+    failpoint::hit("backfill/copied");
+    let checkpoint = Checkpoint {
+        position: end,
+        rows,
+    };
+    let range = job.store.checkpoint(transaction, range, checkpoint).await?;
+    failpoint::hit("backfill/checkpointed");
+    Ok(Some((range, rows, started)))
+}
+
+/// Locks the source against being rewritten or emptied, then looks whether it was; `false` if so.
+///
+/// In this order: a look before the lock would miss a TRUNCATE that commits while we wait. The
+/// source before the target, always: TRUNCATE locks the source, then the target by its trigger,
+/// and the other order would be a deadlock.
+pub(crate) async fn lock_source(
+    job: &Job,
+    transaction: &Transaction,
+    filenode: u32,
+) -> Result<bool, BackfillError> {
+    transaction
+        .batch(&format!(
+            "lock table only {} in row share mode",
+            job.source_name()
+        ))
+        .await?;
+    if !rule::holds("backfill/filenode") {
+        return Ok(true);
+    }
+    match relation_filenode(transaction, job.source.0).await? {
+        Some(found) => Ok(found == filenode),
+        None => Err(BackfillError::SourceGone),
+    }
+}
+
+/// Copies what the target lacks of the tuples from the first bound up to before the second, and
+/// returns how many rows that were.
+pub(crate) async fn copy_rows(
+    job: &Job,
+    transaction: &Transaction,
+    (from, end): (Tid, Tid),
+    conflict: Conflict,
+) -> Result<u64, BackfillError> {
+    let rows = transaction
+        .execute(
+            &job.statement(conflict),
+            &[
+                (&from.to_string(), Type::TEXT),
+                (&end.to_string(), Type::TEXT),
+            ],
+        )
+        .await?;
+    Ok(rows)
+}
+
+/// Ends a transaction in which something failed, and returns the error that matters.
+pub(crate) async fn abandon(
+    transaction: Transaction,
+    error: impl Into<BackfillError>,
+) -> BackfillError {
+    if let Err(second) = transaction.rollback().await {
+        tracing::debug!(error = %second, "rollback after an error");
+    }
+    error.into()
+}
+
+/// Whether another runner's chunk moved the range between its claim and its checkpoint.
+pub(crate) fn is_replaced(error: &BackfillError) -> bool {
+    matches!(error, BackfillError::State(StateError::RangeReplaced(_)))
+}

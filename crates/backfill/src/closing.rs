@@ -1,0 +1,218 @@
+//! The closing pass: looks for rows that chunks skipped because others held them, until nothing
+//! is missing.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use crossfade_dual_write::chunk::missing_statement;
+use crossfade_plan::event::{Event, Wait};
+use crossfade_postgres::catalog::relation_filenode;
+use crossfade_postgres::{ErrorClass, Queries, failpoint};
+use crossfade_state::Direction;
+use crossfade_throttle::Admission;
+use tokio_postgres::types::Type;
+
+use crate::chunk::{abandon, lock_source};
+use crate::error::BackfillError;
+use crate::job::{Job, chunk_settings};
+use crate::progress::Tally;
+use crate::tid::Tid;
+use crate::worker::Failures;
+use crate::{extent, isolate};
+
+/// Rows that one look covers, about.
+const ROWS_A_LOOK: f64 = 50_000.0;
+/// Missing keys that one look returns at most; more only means another look at the same place.
+const KEYS_A_LOOK: u32 = 1000;
+/// Pause between two rounds over places where others still hold rows.
+const PAUSE: Duration = Duration::from_millis(100);
+/// After so long, the wait for held rows is told.
+const TELL_AFTER: Duration = Duration::from_secs(2);
+
+/// How the closing pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Nothing is missing but recorded rows.
+    Closed {
+        /// How many are recorded.
+        row_errors: u64,
+    },
+    /// It was told to stop.
+    Stopped,
+    /// The table was rewritten: its ranges no longer mean anything.
+    Rewritten,
+}
+
+/// What a look at one place found.
+enum Look {
+    /// Nothing is missing, or only what is recorded.
+    Complete,
+    /// So many rows are missing.
+    Missing(usize),
+    /// The table was rewritten.
+    Rewritten,
+}
+
+/// Looks everywhere once, and again wherever something was missing, until nothing is.
+///
+/// A place that was found complete stays so: the triggers see to it.
+pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Closing, BackfillError> {
+    failpoint::hit("backfill/closing");
+    let session = job.store.session(&job.tag("closing")).await?;
+    let Some(filenode) = relation_filenode(&session, job.source.0).await? else {
+        return Err(BackfillError::SourceGone);
+    };
+    let blocks = extent::blocks(job, &session).await?;
+    drop(session);
+    let mut places = places(blocks, tally.rows_per_block());
+    let started = Instant::now();
+    let mut told = false;
+    loop {
+        let mut incomplete = Vec::new();
+        let mut missing = 0;
+        for place in places {
+            match look_until_it_works(job, filenode, place).await? {
+                None => return Ok(Closing::Stopped),
+                Some(Look::Rewritten) => return Ok(Closing::Rewritten),
+                Some(Look::Complete) => {}
+                Some(Look::Missing(rows)) => {
+                    missing += rows;
+                    incomplete.push(place);
+                }
+            }
+        }
+        if incomplete.is_empty() {
+            break;
+        }
+        places = incomplete;
+        if started.elapsed() > job.patience {
+            return Err(BackfillError::RowsHeld {
+                rows: missing,
+                pids: Vec::new(),
+            });
+        }
+        if !told && started.elapsed() > TELL_AFTER {
+            told = true;
+            job.events.emit(Event::Waiting(Wait {
+                reason: "rows are locked by other transactions".to_owned(),
+                metric: None,
+                value: Some(format!("{missing} rows")),
+                threshold: None,
+            }));
+        }
+        tokio::select! {
+            () = job.stop.cancelled() => return Ok(Closing::Stopped),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+    if told {
+        job.events.emit(Event::Resumed);
+    }
+    let session = job.store.session(&job.tag("closing")).await?;
+    let row_errors = job
+        .store
+        .row_error_count(&session, &job.name, Direction::Forward)
+        .await?;
+    Ok(Closing::Closed {
+        row_errors: u64::try_from(row_errors).unwrap_or(0),
+    })
+}
+
+/// Divides the blocks into places of about as many rows as one look covers.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bounded and positive"
+)]
+fn places(blocks: u32, rows_per_block: f64) -> Vec<(Tid, Tid)> {
+    let step = (ROWS_A_LOOK / rows_per_block.max(0.1)).clamp(1.0, 100_000.0) as u32;
+    (0..blocks)
+        .step_by(step as usize)
+        .map(|first| {
+            (
+                Tid::start_of(first),
+                Tid::start_of(first.saturating_add(step).min(blocks)),
+            )
+        })
+        .collect()
+}
+
+/// Looks at one place, through passing failures; `None` when told to stop.
+async fn look_until_it_works(
+    job: &Job,
+    filenode: u32,
+    place: (Tid, Tid),
+) -> Result<Option<Look>, BackfillError> {
+    let mut failures = Failures::default();
+    loop {
+        if job.throttle.admit(&job.stop).await == Admission::Stopped {
+            return Ok(None);
+        }
+        match look(job, filenode, place).await {
+            Ok(look) => return Ok(Some(look)),
+            Err(error) => failures.pause(job, error).await?,
+        }
+    }
+}
+
+/// Looks at one place, and copies what is missing there and free.
+async fn look(job: &Job, filenode: u32, place: (Tid, Tid)) -> Result<Look, BackfillError> {
+    let (from, to) = place;
+    let settings = chunk_settings();
+    let transaction = job
+        .store
+        .begin_fenced(&job.lease, &job.tag("closing"), &settings)
+        .await?;
+    let found = async {
+        if !lock_source(job, &transaction, filenode).await? {
+            return Ok(None);
+        }
+        let rows = transaction
+            .query(
+                &missing_statement(&job.mapping, KEYS_A_LOOK),
+                &[
+                    (&from.to_string(), Type::TEXT),
+                    (&to.to_string(), Type::TEXT),
+                ],
+            )
+            .await?;
+        let keys: Result<Vec<Vec<String>>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        let keys = keys.map_err(crossfade_postgres::QueryError::from)?;
+        if keys.is_empty() {
+            return Ok(Some(0));
+        }
+        let most = u32::try_from(job.settings.max_errors)
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        let recorded: HashSet<Vec<String>> = job
+            .store
+            .row_errors(&transaction, &job.name, Direction::Forward, most)
+            .await?
+            .into_iter()
+            .map(|row| row.key)
+            .collect();
+        Ok::<_, BackfillError>(Some(
+            keys.iter().filter(|key| !recorded.contains(*key)).count(),
+        ))
+    };
+    let found = match found.await {
+        Ok(found) => found,
+        Err(error) => return Err(abandon(transaction, error).await),
+    };
+    transaction.rollback().await?;
+    match found {
+        None => return Ok(Look::Rewritten),
+        Some(0) => return Ok(Look::Complete),
+        Some(_) => {}
+    }
+    failpoint::hit("backfill/missing-found");
+    match isolate::copy_piece(job, filenode, place).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(Look::Rewritten),
+        Err(error) if error.class() == ErrorClass::Row => {
+            isolate::copy_around_refused(job, filenode, place).await?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Look::Missing(found.unwrap_or(0)))
+}

@@ -1,0 +1,149 @@
+//! A worker: chunk after chunk, until no range is open or it is told to stop.
+
+use std::time::{Duration, Instant};
+
+use crossfade_plan::event::{Event, RetryClass};
+use crossfade_postgres::ErrorClass;
+use crossfade_state::RangeId;
+use crossfade_throttle::{Admission, ChunkSize};
+use tokio_postgres::error::SqlState;
+
+use crate::chunk::{self, Chunk, FailedChunk, is_replaced};
+use crate::error::BackfillError;
+use crate::job::{Conflict, Job};
+use crate::progress::Tally;
+use crate::{extent, isolate};
+
+/// The first pause after a failure; later ones are longer.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Nothing is left that it could claim.
+    Done,
+    /// It was told to stop.
+    Stopped,
+}
+
+/// Runs chunks.
+pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Work, BackfillError> {
+    let mut size = ChunkSize::new(
+        job.settings.chunk_target.get(),
+        job.settings.batch_size,
+        tally.rows_per_block(),
+    );
+    let mut preferred: Option<RangeId> = None;
+    let mut conflict = Conflict::Fails;
+    let mut failures = Failures::default();
+    loop {
+        if job.throttle.admit(&job.stop).await == Admission::Stopped {
+            return Ok(Work::Stopped);
+        }
+        job.throttle.adjust(&mut size);
+        // On the heap: the future of a chunk is large, and there is one for each worker.
+        match Box::pin(chunk::run(job, preferred, size.blocks(), conflict)).await {
+            Ok(Chunk::Copied {
+                range,
+                blocks,
+                rows,
+                took,
+            }) => {
+                failures.clear();
+                conflict = Conflict::Fails;
+                preferred = (!range.is_done()).then_some(range.id);
+                size.record(blocks, rows, took);
+                tally.add(job, blocks, rows, took);
+                job.throttle.paid(rows, took, &job.stop).await;
+            }
+            Ok(Chunk::NothingToClaim) => return Ok(Work::Done),
+            Ok(Chunk::Rewritten) => {
+                preferred = None;
+                extent::ensure_ranges(job).await?;
+            }
+            Err(failed) if is_racing_writer(&failed) && conflict == Conflict::Fails => {
+                conflict = Conflict::Passes;
+            }
+            Err(FailedChunk {
+                at: Some((range, end)),
+                error,
+            }) if error.class() == ErrorClass::Row => {
+                isolate::run(job, &range, end).await?;
+            }
+            Err(failed) => {
+                size.halve();
+                preferred = None;
+                failures.pause(job, failed.error).await?;
+            }
+        }
+    }
+}
+
+/// Whether a trigger wrote a key of the chunk after the chunk's snapshot.
+fn is_racing_writer(failed: &FailedChunk) -> bool {
+    failed.at.is_some()
+        && failed
+            .error
+            .query()
+            .is_some_and(|error| error.is(&SqlState::UNIQUE_VIOLATION))
+}
+
+/// Passing failures in a row.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    count: u32,
+    since: Option<Instant>,
+}
+
+impl Failures {
+    /// Something went through.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Pauses before the next attempt, or fails with an error that does not pass or that has not
+    /// passed for too long. Returns early when told to stop.
+    pub(crate) async fn pause(
+        &mut self,
+        job: &Job,
+        error: BackfillError,
+    ) -> Result<(), BackfillError> {
+        let class = match error.class() {
+            ErrorClass::Retry => retry_class(&error),
+            ErrorClass::Reconnect => RetryClass::Connection,
+            // Another process of ours took the range after a connection was lost here.
+            _ if is_replaced(&error) => RetryClass::Conflict,
+            ErrorClass::Row | ErrorClass::Privilege | ErrorClass::Unknown => return Err(error),
+        };
+        self.count += 1;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() > job.patience {
+            return Err(BackfillError::GaveUp {
+                attempts: self.count,
+                last: Box::new(error),
+            });
+        }
+        let doubled = PAUSE * 2_u32.saturating_pow(self.count.min(10));
+        // Half of it at random: workers that failed together do not come back together.
+        let pause = doubled
+            .min(LONGEST_PAUSE)
+            .mul_f64(rand::random_range(0.5..=1.0));
+        tracing::warn!(error = %error, ?pause, "chunk failed, trying again");
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        job.events.emit(Event::Retry { class, pause_ms });
+        tokio::select! {
+            () = job.stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        Ok(())
+    }
+}
+
+fn retry_class(error: &BackfillError) -> RetryClass {
+    match error.query() {
+        Some(error) if error.is(&SqlState::LOCK_NOT_AVAILABLE) => RetryClass::Lock,
+        _ => RetryClass::Conflict,
+    }
+}

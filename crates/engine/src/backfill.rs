@@ -1,0 +1,212 @@
+//! Backfill: copies what was there before, closes, and builds the target's indexes and
+//! constraints.
+
+use crossfade_backfill::{Ending, Job, wait_for_horizon};
+use crossfade_plan::execution::{Action, Step};
+use crossfade_plan::{MigrationName, Progress, Stage, event::Event};
+use crossfade_postgres::{ErrorClass, Queries, TransactionSettings, failpoint};
+use crossfade_throttle::Throttle;
+
+use crate::continuity;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::executor::{self, Also, StepEnd};
+use crate::runner::{Runner, StageEnd};
+
+impl Engine {
+    /// Runs or resumes the backfill up to [`Stage::Backfilled`]; does nothing if that was reached
+    /// and no row is recorded as refused.
+    pub async fn backfill(&self, name: &MigrationName) -> Result<StageEnd, EngineError> {
+        let record = self.record(name).await?;
+        match record.stage {
+            found @ Stage::Planned => {
+                return Err(EngineError::TooEarly {
+                    found,
+                    needed: Stage::Expanded,
+                });
+            }
+            found @ Stage::RolledBack => return Err(EngineError::TooLate { found }),
+            Stage::CutOver | Stage::Contracted => return Ok(StageEnd::Reached { already: true }),
+            Stage::Expanded | Stage::Backfilling | Stage::Backfilled | Stage::Verified => {}
+        }
+        let mut runner = Runner::start(self, record).await?;
+        let result = backfill_under_lease(&mut runner).await;
+        runner.finish(result).await
+    }
+}
+
+async fn backfill_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
+    mend_gap(runner).await?;
+    if runner.has_reached(Stage::Backfilled) {
+        return retry_refused_rows(runner).await;
+    }
+    start(runner).await?;
+    let steps: Vec<Step> = runner.plan.steps_to(Stage::Backfilled).cloned().collect();
+    for step in &steps {
+        let end = match step.action {
+            Action::Backfill => Box::pin(copy(runner, step)).await?,
+            _ => match executor::run(runner, step, Also::Nothing).await? {
+                StepEnd::Done => StageEnd::Reached { already: false },
+                StepEnd::Stopped => StageEnd::Stopped,
+            },
+        };
+        match end {
+            StageEnd::Reached { .. } => {}
+            StageEnd::Stopped | StageEnd::RowErrors(_) => return Ok(end),
+        }
+    }
+    close(runner).await
+}
+
+/// A gap before the backfill has closed proves nothing wrong yet: the full verification that comes
+/// later reads every row.
+async fn mend_gap(runner: &mut Runner<'_>) -> Result<(), EngineError> {
+    let names = runner.plan.objects.forward.clone();
+    let source = runner.record.table_oid;
+    continuity::mend(runner, source, &names).await?;
+    Ok(())
+}
+
+async fn start(runner: &mut Runner<'_>) -> Result<(), EngineError> {
+    let session = runner.engine.store.session(&runner.tag("analyze")).await?;
+    analyze_if_never_done(runner, &session).await?;
+    drop(session);
+    let transaction = runner
+        .begin("start", &TransactionSettings::default())
+        .await?;
+    let stage = runner
+        .engine
+        .store
+        .advance(
+            &transaction,
+            runner.record.id,
+            Progress::BackfillStarted,
+            &runner.engine.actor,
+        )
+        .await?;
+    transaction.commit().await?;
+    runner.record.stage = stage;
+    Ok(())
+}
+
+/// Without statistics the server would plan the chunks blindly.
+async fn analyze_if_never_done(
+    runner: &Runner<'_>,
+    queries: &impl Queries,
+) -> Result<(), EngineError> {
+    use crossfade_postgres::catalog::Estimates;
+    let estimates = Estimates::load(queries, runner.record.table_oid.0).await?;
+    if estimates.is_some_and(|estimates| estimates.rows.is_none() && estimates.blocks > 0) {
+        queries
+            .batch(&format!("analyze {}", runner.plan.mapping.source))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn copy(runner: &mut Runner<'_>, step: &Step) -> Result<StageEnd, EngineError> {
+    if executor::is_done(runner, step).await? {
+        return Ok(StageEnd::Reached { already: true });
+    }
+    let events = &runner.engine.events;
+    events.emit(Event::StepStarted {
+        step: step.id.clone(),
+        title: step.title.clone(),
+        stage: step.stage,
+    });
+    let ending = run_job(runner).await?;
+    failpoint::hit("backfill/before-record");
+    match ending {
+        Ending::Stopped => return Ok(StageEnd::Stopped),
+        Ending::Copied { row_errors } if row_errors > 0 => {
+            return Ok(StageEnd::RowErrors(row_errors));
+        }
+        Ending::Copied { .. } => {}
+    }
+    let transaction = runner
+        .begin("copied", &TransactionSettings::default())
+        .await?;
+    runner
+        .engine
+        .store
+        .finish_step(&transaction, runner.record.id, &step.id)
+        .await?;
+    transaction.commit().await?;
+    events.emit(Event::StepFinished {
+        step: step.id.clone(),
+    });
+    Ok(StageEnd::Reached { already: false })
+}
+
+/// One run of the copy; recorded rows are tried again at its start.
+async fn run_job(runner: &Runner<'_>) -> Result<Ending, EngineError> {
+    let engine = runner.engine;
+    let throttle = Throttle::start(
+        engine.store.clone(),
+        runner.record.id,
+        &runner.plan.file,
+        engine.events.clone(),
+        runner.stop(),
+    )
+    .await;
+    let job = Job {
+        store: engine.store.clone(),
+        lease: runner.lease().clone(),
+        migration: runner.record.id,
+        name: runner.record.name.clone(),
+        mapping: runner.plan.mapping.clone(),
+        source: runner.record.table_oid,
+        settings: runner.plan.file.backfill.clone(),
+        throttle,
+        stop: runner.stop().clone(),
+        events: engine.events.clone(),
+        patience: engine.limits.max_wait,
+    };
+    Ok(Box::pin(job.run()).await?)
+}
+
+/// The closed backfill finds rows that a trigger has recorded since.
+async fn retry_refused_rows(runner: &Runner<'_>) -> Result<StageEnd, EngineError> {
+    match run_job(runner).await? {
+        Ending::Stopped => Ok(StageEnd::Stopped),
+        Ending::Copied { row_errors: 0 } => Ok(StageEnd::Reached { already: true }),
+        Ending::Copied { row_errors } => Ok(StageEnd::RowErrors(row_errors)),
+    }
+}
+
+/// After the last write of ours: nobody may see the target as it was before.
+async fn close(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
+    failpoint::hit("backfill/before-horizon");
+    let engine = runner.engine;
+    loop {
+        let passed = wait_for_horizon(
+            &engine.store,
+            runner.lease(),
+            &runner.tag("horizon"),
+            engine.limits.max_wait,
+            runner.stop(),
+            &engine.events,
+        )
+        .await;
+        match passed {
+            Ok(true) => break,
+            Ok(false) => return Ok(StageEnd::Stopped),
+            Err(error) if error.class() == ErrorClass::Reconnect => runner.recover().await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    mend_gap(runner).await?;
+    let transaction = runner
+        .begin("closed", &TransactionSettings::default())
+        .await?;
+    let id = runner.record.id;
+    let actor = &engine.actor;
+    let stage = engine
+        .store
+        .advance(&transaction, id, Progress::BackfillClosed, actor)
+        .await?;
+    failpoint::hit("backfill/before-close-commit");
+    transaction.commit().await?;
+    runner.record.stage = stage;
+    Ok(StageEnd::Reached { already: false })
+}

@@ -1,0 +1,186 @@
+//! The gate: what must be proved for the swap, asked inside its own transaction, under its locks.
+
+use crossfade_dual_write::Gap;
+use crossfade_plan::fingerprint::{Drift, drift};
+use crossfade_plan::{Progress, Stage};
+use crossfade_postgres::catalog::Table;
+use crossfade_postgres::{Mode, Queries, QueryError, Transaction, TransactionSettings};
+use crossfade_state::{Direction, RelationOid, Verdict};
+use tokio_postgres::types::Type;
+
+use crate::continuity;
+use crate::error::EngineError;
+use crate::runner::Runner;
+
+/// Why the gate is shut.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Shut {
+    /// The stage is not `verified`.
+    Stage(Stage),
+    /// Triggers were changed or switched off since they were created.
+    Gap(Gap),
+    /// The source is not what the plan was made for, or either table changed a moment ago.
+    Drift(Vec<Drift>),
+    /// The latest verification is not a full one without a difference.
+    NotProved,
+    /// Rows are recorded that the target refuses.
+    RowErrors(i64),
+    /// Somebody holds the cutover.
+    Held,
+    /// Roles that the plan asks have not approved.
+    Approvals(Vec<String>),
+}
+
+impl Shut {
+    /// Whether it opens by what people do, without any work: hold and approvals.
+    pub fn waits_for_people(&self) -> bool {
+        matches!(self, Self::Held | Self::Approvals(_))
+    }
+}
+
+impl std::fmt::Display for Shut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stage(stage) => write!(f, "the stage is {stage}, not verified"),
+            Self::Gap(gap) => write!(f, "dual-write had a gap: {gap}"),
+            Self::Drift(drifted) => {
+                let parts: Vec<String> = drifted.iter().map(ToString::to_string).collect();
+                write!(f, "the schema has changed: {}", parts.join(", "))
+            }
+            Self::NotProved => f.write_str("no full verification without a difference is in force"),
+            Self::RowErrors(rows) => write!(f, "{rows} rows are refused by the target"),
+            Self::Held => f.write_str("the cutover is on hold"),
+            Self::Approvals(roles) => write!(f, "approvals are missing: {}", roles.join(", ")),
+        }
+    }
+}
+
+/// Every catalog row that belongs to both tables, by the transaction that wrote it last.
+///
+/// Reading the catalogs whole takes longer than the locks may be held. So they are compared just
+/// before, together with this stamp, and under the locks only the stamp is read again.
+const STAMP: &str = include_str!("gate_stamp.sql");
+
+/// The catalogs as they were compared before the locks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp(String);
+
+/// Compares the source with the plan, and returns the stamp of what was compared. The stamp is
+/// read first: what changes in between is then seen under the locks.
+pub(crate) async fn compare_catalogs(
+    runner: &Runner<'_>,
+    tables: [RelationOid; 2],
+) -> Result<Result<Stamp, Shut>, EngineError> {
+    let settings = TransactionSettings {
+        mode: Mode::Read,
+        ..TransactionSettings::default()
+    };
+    let transaction = runner
+        .engine
+        .database()
+        .begin(&runner.tag("drift"), &settings)
+        .await?;
+    let stamp = stamp(&transaction, tables).await?;
+    let table = Table::load(&transaction, &runner.plan.mapping.source).await?;
+    transaction.rollback().await?;
+    let table = table.ok_or_else(|| EngineError::NoTable(runner.plan.mapping.source.clone()))?;
+    let drifted = drift(&runner.plan.catalog, &table.parts());
+    Ok(if drifted.is_empty() {
+        Ok(stamp)
+    } else {
+        Err(Shut::Drift(drifted))
+    })
+}
+
+async fn stamp(queries: &impl Queries, tables: [RelationOid; 2]) -> Result<Stamp, EngineError> {
+    let row = queries
+        .query_opt(
+            STAMP,
+            &[(&tables[0].0, Type::OID), (&tables[1].0, Type::OID)],
+        )
+        .await?;
+    match row {
+        Some(row) => Ok(Stamp(row.try_get("stamp").map_err(QueryError::from)?)),
+        None => unreachable!("an aggregate without grouping returns one row"),
+    }
+}
+
+/// What people decide, and what is known without locks: asked before anything is locked, and again
+/// under the locks.
+pub(crate) async fn check_state(
+    runner: &Runner<'_>,
+    queries: &impl Queries,
+) -> Result<Option<Shut>, EngineError> {
+    let (store, id) = (&runner.engine.store, runner.record.id);
+    let record = store.migration(queries, id).await?;
+    if record.stage.after(Progress::CutOver).is_err() {
+        return Ok(Some(Shut::Stage(record.stage)));
+    }
+    let proved = store
+        .latest_verification(queries, id)
+        .await?
+        .is_some_and(|latest| {
+            latest.valid
+                && latest.direction == Direction::Forward
+                && latest
+                    .result
+                    .is_some_and(|result| result.verdict == Verdict::Exact)
+        });
+    if !proved {
+        return Ok(Some(Shut::NotProved));
+    }
+    let refused = store
+        .row_error_count(queries, &runner.record.name, Direction::Forward)
+        .await?;
+    if refused > 0 {
+        return Ok(Some(Shut::RowErrors(refused)));
+    }
+    let held = store.control(queries, id).await?.hold;
+    if held {
+        return Ok(Some(Shut::Held));
+    }
+    missing_approvals(runner, queries, &runner.plan.file.cutover.approvals).await
+}
+
+/// The roles that have not approved.
+pub(crate) async fn missing_approvals(
+    runner: &Runner<'_>,
+    queries: &impl Queries,
+    asked: &[String],
+) -> Result<Option<Shut>, EngineError> {
+    if asked.is_empty() {
+        return Ok(None);
+    }
+    let given = runner
+        .engine
+        .store
+        .approvals(queries, runner.record.id)
+        .await?;
+    let missing: Vec<String> = asked
+        .iter()
+        .filter(|role| !given.iter().any(|approval| approval.role == **role))
+        .cloned()
+        .collect();
+    Ok((!missing.is_empty()).then_some(Shut::Approvals(missing)))
+}
+
+/// The whole gate, under the locks.
+pub(crate) async fn check(
+    runner: &Runner<'_>,
+    transaction: &Transaction,
+    tables: [RelationOid; 2],
+    compared: &Stamp,
+) -> Result<Option<Shut>, EngineError> {
+    if let Some(shut) = check_state(runner, transaction).await? {
+        return Ok(Some(shut));
+    }
+    let names = &runner.plan.objects.forward;
+    if let Some(gap) = continuity::gap(runner, transaction, tables[0], names).await? {
+        return Ok(Some(Shut::Gap(gap)));
+    }
+    if stamp(transaction, tables).await? != *compared {
+        return Ok(Some(Shut::Drift(Vec::new())));
+    }
+    Ok(None)
+}

@@ -1,0 +1,203 @@
+//! A runner: this process, working on one migration under its lease.
+
+use std::time::Instant;
+
+use crossfade_plan::event::Event;
+use crossfade_plan::execution::ExecutionPlan;
+use crossfade_plan::{Stage, Status};
+use crossfade_postgres::{Transaction, TransactionSettings};
+use crossfade_state::{Acquired, HeartbeatTask, Lease, MigrationRecord, StateError, Watched};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// How a stage ended, when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageEnd {
+    /// It is reached; `already` if it was before this run.
+    Reached {
+        /// Whether an earlier run had reached it.
+        already: bool,
+    },
+    /// Told to stop; the next run goes on from here.
+    Stopped,
+    /// Rows could not be copied; they are recorded.
+    RowErrors(u64),
+}
+
+/// The lease of a migration, its plan, and a heartbeat.
+#[derive(Debug)]
+pub(crate) struct Runner<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) record: MigrationRecord,
+    pub(crate) plan: ExecutionPlan,
+    lease: Lease,
+    heartbeat: HeartbeatTask,
+    stop: CancellationToken,
+}
+
+impl<'a> Runner<'a> {
+    /// Takes the lease of a registered migration: at once if it is free, after its time if its
+    /// owner gives no more sign of life.
+    pub(crate) async fn start(
+        engine: &'a Engine,
+        record: MigrationRecord,
+    ) -> Result<Self, EngineError> {
+        let lease = acquire(engine, &record).await?;
+        let session = engine
+            .store
+            .session(&format!("{}/start", record.name))
+            .await?;
+        // Only now: before the lease was ours, another runner may have moved on.
+        let record = engine.store.migration(&session, record.id).await?;
+        let plan = engine.store.plan(&session, record.id).await?;
+        engine
+            .store
+            .set_status(&session, record.id, Status::Running, None)
+            .await?;
+        drop(session);
+        let (heartbeat, stop) = beat(engine, &lease);
+        Ok(Self {
+            engine,
+            record,
+            plan,
+            lease,
+            heartbeat,
+            stop,
+        })
+    }
+
+    /// Under which everything is written.
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Finish what is open and leave: asked by the user, or the lease is lost.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// The tag of a statement.
+    pub(crate) fn tag(&self, role: &str) -> String {
+        format!("{}/{role}", self.record.name)
+    }
+
+    /// Opens a transaction that can only commit under the lease.
+    pub(crate) async fn begin(
+        &self,
+        role: &str,
+        settings: &TransactionSettings,
+    ) -> Result<Transaction, EngineError> {
+        Ok(self
+            .engine
+            .store
+            .begin_fenced(&self.lease, &self.tag(role), settings)
+            .await?)
+    }
+
+    /// Takes the lease anew after a connection was lost. When it returns, whatever was open has
+    /// ended, and the state tells how.
+    pub(crate) async fn recover(&mut self) -> Result<(), EngineError> {
+        self.lease = self.engine.store.reacquire(&self.lease).await?;
+        (self.heartbeat, self.stop) = beat(self.engine, &self.lease);
+        let session = self.engine.store.session(&self.tag("recover")).await?;
+        self.record = self
+            .engine
+            .store
+            .migration(&session, self.record.id)
+            .await?;
+        Ok(())
+    }
+
+    /// Gives the lease back and records how it went.
+    pub(crate) async fn finish<T>(self, result: Result<T, EngineError>) -> Result<T, EngineError> {
+        self.heartbeat.stop().await;
+        let (status, text) = match &result {
+            Ok(_) => (Status::Pending, None),
+            Err(error) => (Status::Failed, Some(error.to_string())),
+        };
+        let closing = async {
+            let session = self
+                .engine
+                .store
+                .session(&format!("{}/finish", self.record.name))
+                .await?;
+            let record = self
+                .engine
+                .store
+                .migration(&session, self.record.id)
+                .await?;
+            let status = if record.stage.is_final() {
+                Status::Done
+            } else {
+                status
+            };
+            self.engine
+                .store
+                .set_status(&session, record.id, status, text.as_deref())
+                .await?;
+            drop(session);
+            self.engine.store.release(&self.lease).await
+        };
+        // What went wrong before is what matters; a lease that is not given back expires.
+        if let Err(error) = closing.await {
+            tracing::warn!(error = %error, "the lease could not be given back");
+        }
+        result
+    }
+
+    /// Whether an earlier run has reached `stage`.
+    pub(crate) fn has_reached(&self, stage: Stage) -> bool {
+        self.record.stage >= stage && self.record.stage != Stage::RolledBack
+    }
+}
+
+fn beat(engine: &Engine, lease: &Lease) -> (HeartbeatTask, CancellationToken) {
+    let heartbeat = HeartbeatTask::spawn(engine.store.clone(), lease.clone());
+    // Either of both: the user's wish, or the loss of the lease.
+    let stop = engine.stop.child_token();
+    let (lost, told) = (heartbeat.lost().clone(), stop.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = lost.cancelled() => told.cancel(),
+            () = told.cancelled() => {}
+        }
+    });
+    (heartbeat, stop)
+}
+
+async fn acquire(engine: &Engine, record: &MigrationRecord) -> Result<Lease, EngineError> {
+    let ttl = engine.limits.lease_ttl;
+    let started = Instant::now();
+    loop {
+        match engine.store.acquire(record.id, &engine.process, ttl).await {
+            Ok(Acquired::Acquired(lease)) => return Ok(lease),
+            Ok(Acquired::HeldBy(holder)) => {
+                engine.events.emit(Event::Note {
+                    text: format!(
+                        "{} holds the lease; watching whether it is alive",
+                        holder.owner
+                    ),
+                });
+                if let Watched::Held(holder) = engine.store.watch_until_free(record.id, ttl).await?
+                {
+                    return Err(EngineError::LeaseHeld(holder));
+                }
+            }
+            // The last owner is gone, its transaction not yet: the server ends it when it notices.
+            Err(StateError::TakeoverBlocked { .. })
+                if started.elapsed() < engine.limits.max_wait =>
+            {
+                engine.events.emit(Event::Note {
+                    text: "a transaction of the last runner is still open; waiting for its end"
+                        .to_owned(),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if engine.stop.is_cancelled() {
+            return Err(EngineError::StoppedBeforeLease);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Hazards that come from the whole plan, beside those that operations name.
+
+use crossfade_plan::hazard::{Hazard, HazardId, Severity};
+use crossfade_postgres::catalog::facts::CastContext;
+
+use crate::facts::Facts;
+use crate::target::TargetTable;
+
+/// Adds what follows from the shape of the target and the size of the source.
+pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
+    let table = target.source.name.to_string();
+    target.warn(
+        HazardId::AccessExclusiveLock,
+        Severity::Info,
+        &table,
+        "the swap holds ACCESS EXCLUSIVE for milliseconds; waiting for it blocks others for the lock \
+         timeout at most",
+        "keep long transactions away from the cutover",
+    );
+    target.warn(
+        HazardId::QueueReaders,
+        Severity::Info,
+        &table,
+        "for the length of a chunk, select ... for update nowait fails on its rows and skip locked passes \
+         them over",
+        "lower backfill.chunk_target if that hurts",
+    );
+    target.warn(
+        HazardId::SerializableWriters,
+        Severity::Info,
+        &table,
+        "transactions at REPEATABLE READ or SERIALIZABLE may get 40001 more often while both sides are written",
+        "see that such applications repeat them",
+    );
+    let size = facts.estimates.map(|estimates| estimates.total_bytes());
+    target.warn(
+        HazardId::DiskSpace,
+        Severity::Info,
+        &table,
+        match size {
+            Some(bytes) => {
+                format!("a second copy needs about {bytes} bytes on disk, and as much WAL")
+            }
+            None => {
+                "a second copy needs room on disk, and as much WAL; the table could not be measured"
+                    .into()
+            }
+        },
+        "have at least that much free before the backfill",
+    );
+    prepared_statements(target, facts);
+}
+
+fn prepared_statements(target: &mut TargetTable<'_>, facts: &Facts) {
+    let unchanged = target.columns.len() == target.source.columns.len()
+        && target
+            .columns
+            .iter()
+            .zip(&target.source.columns)
+            .all(|(now, old)| now.name == old.name && now.column_type.sql_type == old.sql_type);
+    if !unchanged {
+        let table = target.source.name.to_string();
+        target.warn(
+            HazardId::PreparedStatements,
+            Severity::Warning,
+            table,
+            "prepared statements that return changed columns fail with 0A000 after the cutover, and after a \
+             rollback from there, until they are prepared anew",
+            "use drivers that prepare again, or restart the pools with the cutover",
+        );
+    }
+    let mut hard = Vec::new();
+    for column in target.columns.iter().filter(|column| column.retyped) {
+        let Some(old) = column.carries else { continue };
+        let cast = facts
+            .casts
+            .get(&(old.type_oid, column.column_type.oid))
+            .copied()
+            .flatten();
+        if cast.is_none_or(|cast| cast.context == CastContext::Explicit) {
+            hard.push((
+                column.name.clone(),
+                old.sql_type.clone(),
+                column.column_type.sql_type.clone(),
+            ));
+        }
+    }
+    for (name, old, new) in hard {
+        target.warn(
+            HazardId::PreparedStatements,
+            Severity::Danger,
+            format!("column {name}"),
+            format!(
+                "a parameter of type {old} is not taken for {new}: statements whose drivers send the type fail \
+                 for good after the cutover"
+            ),
+            "let the applications send untyped parameters or cast them, or split the column into one of a new name",
+        );
+    }
+}
+
+/// Says which way the strategy was chosen.
+pub(crate) fn strategy_reason(chosen_by_user: bool) -> String {
+    let head = if chosen_by_user {
+        "the plan file asks for it"
+    } else {
+        "it is the one that does all of this"
+    };
+    format!(
+        "table strategy: {head}; a new table is filled beside the old one, whose pages and triggers stay \
+         as they are, and both exchange their names"
+    )
+}
+
+/// The gravest first, then by id and subject, so that a plan is the same each time.
+pub(crate) fn sorted(mut hazards: Vec<Hazard>) -> Vec<Hazard> {
+    hazards.sort_by(|a, b| {
+        b.severity
+            .cmp(&a.severity)
+            .then_with(|| (a.id, &a.subject).cmp(&(b.id, &b.subject)))
+    });
+    hazards
+}

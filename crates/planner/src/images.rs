@@ -1,0 +1,172 @@
+//! The mapping: what a row of one side is on the other, and whether it can be refused there.
+
+use std::collections::BTreeMap;
+
+use crossfade_plan::hazard::{HazardId, Severity};
+use crossfade_plan::mapping::{Image, KeyColumn, Mapping, Rewrite, Totality, Value, Volatility};
+use crossfade_plan::{Ident, QualifiedName};
+use crossfade_postgres::catalog::Identity;
+
+use crate::casts;
+use crate::column_type::ColumnType;
+use crate::questions::{Over, Question};
+use crate::target::TargetTable;
+
+/// Whether each expression gives the same value twice.
+pub(crate) type Volatilities = BTreeMap<Question, Volatility>;
+
+/// Puts both directions together.
+pub(crate) fn mapping(
+    key: Vec<KeyColumn>,
+    table: QualifiedName,
+    target: &mut TargetTable<'_>,
+    volatilities: &Volatilities,
+) -> Mapping {
+    let forward = forward(&key, target, volatilities);
+    let reverse = reverse(&key, target, volatilities);
+    Mapping {
+        source: target.source.name.clone(),
+        target: table,
+        key,
+        deferrable_key: false,
+        forward,
+        reverse,
+    }
+}
+
+fn forward(
+    key: &[KeyColumn],
+    target: &mut TargetTable<'_>,
+    volatilities: &Volatilities,
+) -> Vec<Image> {
+    let mut images = Vec::new();
+    for column in &target.columns {
+        let Some(image) = &column.image else { continue };
+        let old = match &image.value {
+            Value::Column(name) | Value::Cast(name) => target.source.column(name),
+            Value::Expression(text) => bare(text).and_then(|name| target.source.column(&name)),
+        };
+        let old = old.map(ColumnType::of);
+        images.push(make(
+            &column.name,
+            &column.column_type,
+            old.as_ref(),
+            &image.value,
+            Over::Source,
+            volatilities,
+            column.identity == Some(Identity::Always),
+            key.iter().any(|key| key.target == column.name),
+        ));
+    }
+    for image in images
+        .iter()
+        .filter(|image| image.volatility == Volatility::Volatile)
+    {
+        target.warn(
+            HazardId::VolatileExpression,
+            Severity::Warning,
+            format!("column {}", image.column),
+            "its expression gives another value each time: it is made once, when the row is copied, and \
+             compared only for presence",
+            "use an expression that depends on the row alone, if the value must follow the row",
+        );
+    }
+    images
+}
+
+fn reverse(
+    key: &[KeyColumn],
+    target: &mut TargetTable<'_>,
+    volatilities: &Volatilities,
+) -> Vec<Image> {
+    let mut images = Vec::new();
+    let mut lossy = Vec::new();
+    for column in &target.source.columns {
+        let Some(back) = target.back.get(&column.name) else {
+            continue;
+        };
+        let now = match &back.value {
+            Value::Column(name) | Value::Cast(name) => target.column(name),
+            Value::Expression(text) => bare(text).and_then(|name| target.column(&name)),
+        };
+        let image = make(
+            &column.name,
+            &ColumnType::of(column),
+            now.map(|now| &now.column_type),
+            &back.value,
+            Over::Target,
+            volatilities,
+            column.identity == Some(Identity::Always),
+            key.iter().any(|key| key.source == column.name),
+        );
+        if image.totality == Totality::Partial && matches!(image.value, Value::Cast(_)) {
+            lossy.push((column.name.clone(), column.sql_type.clone()));
+        }
+        images.push(image);
+    }
+    for (name, sql_type) in lossy {
+        target.warn(
+            HazardId::LossyReverse,
+            Severity::Warning,
+            format!("column {name}"),
+            format!(
+                "a value written after the cutover that does not fit {sql_type} is not held by the old side: \
+                 the write succeeds, and the way back loses that row"
+            ),
+            "contract, or roll back, before such values are written",
+        );
+    }
+    images
+}
+
+/// The name that an expression consists of.
+fn bare(text: &str) -> Option<Ident> {
+    Ident::parse(text).ok()
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one place where an image is made of its facts"
+)]
+fn make(
+    column: &Ident,
+    to: &ColumnType,
+    from: Option<&ColumnType>,
+    value: &Value,
+    over: Over,
+    volatilities: &Volatilities,
+    always_generated: bool,
+    in_key: bool,
+) -> Image {
+    let volatility = match value {
+        Value::Expression(text) => {
+            let question = Question {
+                over,
+                text: text.clone(),
+            };
+            volatilities
+                .get(&question)
+                .copied()
+                .unwrap_or(Volatility::Volatile)
+        }
+        Value::Column(_) | Value::Cast(_) => Volatility::Stable,
+    };
+    // Nothing is known of an expression, unless it is a column's name.
+    let totality = from.map_or(Totality::Partial, |from| casts::totality(from, to));
+    let never = always_generated
+        || volatility == Volatility::Volatile
+        || (in_key && to.equality_is_identity());
+    Image {
+        column: column.clone(),
+        sql_type: to.sql_type.clone(),
+        base_type: to.name.clone(),
+        value: value.clone(),
+        totality,
+        volatility,
+        rewrite: if never {
+            Rewrite::Never
+        } else {
+            Rewrite::Always
+        },
+    }
+}

@@ -1,0 +1,264 @@
+//! Everything that the steps are made from.
+
+use crossfade_dual_write::{Direction, MirrorConstraints, Refusals};
+use crossfade_plan::execution::DualWriteNames;
+use crossfade_plan::file::PlanFile;
+use crossfade_plan::mapping::{Mapping, Totality, Value};
+use crossfade_plan::objects::Objects;
+use crossfade_plan::{Ident, QualifiedName};
+use crossfade_postgres::catalog::{Constraint, ConstraintKind};
+
+use crate::casts;
+use crate::column_type::ColumnType;
+use crate::index_definition::IndexDefinition;
+use crate::names;
+use crate::survivors::Survivors;
+use crate::target::TargetTable;
+
+/// What was decided, once.
+pub(crate) struct Blueprint<'a> {
+    pub(crate) file: &'a PlanFile,
+    pub(crate) target: &'a TargetTable<'a>,
+    pub(crate) survivors: &'a Survivors<'a>,
+    /// The key's index.
+    pub(crate) key: &'a IndexDefinition<'a>,
+    pub(crate) mapping: &'a Mapping,
+    /// `mapping` from the new side, under the names after the swap.
+    pub(crate) reversed: &'a Mapping,
+    pub(crate) objects: &'a Objects,
+    pub(crate) records: &'a Records,
+}
+
+/// Where the trigger functions record what the mirror refuses.
+pub(crate) struct Records {
+    pub(crate) row_error: QualifiedName,
+    pub(crate) reverse_loss: QualifiedName,
+    forward: Refusals,
+    reverse: Refusals,
+}
+
+impl Records {
+    /// The tables of the state schema.
+    pub(crate) fn of(file: &PlanFile, state_schema: &Ident) -> Self {
+        let table = |name| QualifiedName::new(state_schema.clone(), names::constant(name));
+        let (row_error, reverse_loss) = (table("row_error"), table("reverse_loss"));
+        let migration = &file.name;
+        Self {
+            forward: Refusals::RowErrors {
+                table: row_error.clone(),
+                migration: migration.clone(),
+            },
+            reverse: Refusals::Losses {
+                table: reverse_loss.clone(),
+                migration: migration.clone(),
+            },
+            row_error,
+            reverse_loss,
+        }
+    }
+}
+
+impl<'a> Blueprint<'a> {
+    /// The source, and after the swap the target.
+    pub(crate) fn name(&self) -> &QualifiedName {
+        &self.target.source.name
+    }
+
+    /// Dual-write before the swap.
+    pub(crate) fn forward(&self) -> Direction<'_> {
+        self.direction(
+            self.mapping,
+            &self.objects.forward,
+            &self.records.forward,
+            self.forward_mirror(),
+        )
+    }
+
+    /// Dual-write after the swap.
+    pub(crate) fn reverse(&self) -> Direction<'_> {
+        self.direction(
+            self.reversed,
+            &self.objects.reverse,
+            &self.records.reverse,
+            self.reverse_mirror(),
+        )
+    }
+
+    fn direction<'b>(
+        &'b self,
+        mapping: &'b Mapping,
+        names: &'b DualWriteNames,
+        refusals: &'b Refusals,
+        mirror: MirrorConstraints,
+    ) -> Direction<'b> {
+        Direction {
+            mapping,
+            names,
+            owner: &self.target.source.owner,
+            refusals,
+            mirror,
+        }
+    }
+
+    /// Indexes of the target other than the key's, survivors first.
+    pub(crate) fn secondary_indexes(&self) -> Vec<IndexDefinition<'a>> {
+        let survivors = self
+            .survivors
+            .indexes
+            .iter()
+            .filter(|index| index.name != self.key.name);
+        survivors
+            .cloned()
+            .chain(self.target.indexes.iter().map(IndexDefinition::added))
+            .collect()
+    }
+
+    /// Columns that get NOT NULL after the backfill; the key's have it from the start.
+    pub(crate) fn not_null_columns(&self) -> Vec<&'a Ident> {
+        self.target
+            .columns
+            .iter()
+            .filter(|column| column.not_null && !self.is_key(&column.name))
+            // An identity column must be NOT NULL when it is made.
+            .filter(|column| column.identity.is_none())
+            .map(|column| &column.name)
+            .collect()
+    }
+
+    /// Whether a column of the target is part of the key.
+    pub(crate) fn is_key(&self, column: &Ident) -> bool {
+        self.mapping.key.iter().any(|key| key.target == *column)
+    }
+
+    /// Whether the target will refuse what the source accepts.
+    fn forward_mirror(&self) -> MirrorConstraints {
+        let adds = !self.target.checks.is_empty()
+            || self.target.indexes.iter().any(|index| index.unique)
+            || self.target.columns.iter().any(|column| {
+                let was = column.carries.is_some_and(|old| old.not_null);
+                column.not_null && (!was || self.is_computed(&column.name))
+            });
+        let checks = self.survivors.checks.iter().any(|check| {
+            check
+                .constraint
+                .columns
+                .iter()
+                .any(|column| !self.copied(column))
+        });
+        let unique = self.secondary_indexes().iter().any(|index| {
+            index.unique
+                && index
+                    .carries
+                    .is_some_and(|old| old.columns.iter().any(|column| !self.kept_apart(column)))
+        });
+        if adds || checks || unique {
+            MirrorConstraints::Stricter
+        } else {
+            MirrorConstraints::NotStricter
+        }
+    }
+
+    /// Whether the old side will refuse what the new side accepts, once the swap has dropped what
+    /// it drops: its unique indexes stay, since a rollback could not build them in time.
+    fn reverse_mirror(&self) -> MirrorConstraints {
+        let stricter = self.target.source.indexes.iter().any(|index| {
+            let survives = self
+                .survivors
+                .indexes
+                .iter()
+                .any(|one| one.name == index.name);
+            index.unique
+                && index.name != self.key.name
+                && (!survives || index.columns.iter().any(|column| !self.copied_back(column)))
+        });
+        if stricter {
+            MirrorConstraints::Stricter
+        } else {
+            MirrorConstraints::NotStricter
+        }
+    }
+
+    /// CHECKs of the source that a row of the target may break.
+    pub(crate) fn loosened_checks(&self) -> Vec<&'a Constraint> {
+        let source = self.target.source;
+        source
+            .constraints
+            .iter()
+            .filter(|constraint| constraint.kind == ConstraintKind::Check)
+            .filter(|constraint| {
+                constraint
+                    .columns
+                    .iter()
+                    .any(|column| !self.copied_back(column))
+            })
+            .collect()
+    }
+
+    /// NOT NULL columns of the source for which a row of the target may have no value.
+    pub(crate) fn loosened_columns(&self) -> Vec<&'a Ident> {
+        let source = self.target.source;
+        source
+            .columns
+            .iter()
+            .filter(|column| {
+                column.not_null && column.generated.is_none() && column.identity.is_none()
+            })
+            .filter(
+                |column| match self.target.back.get(&column.name).map(|back| &back.value) {
+                    Some(Value::Column(_) | Value::Cast(_)) => false,
+                    Some(Value::Expression(_)) => true,
+                    None => column.default.is_none(),
+                },
+            )
+            .map(|column| &column.name)
+            .collect()
+    }
+
+    fn is_computed(&self, target: &Ident) -> bool {
+        self.mapping
+            .forward_image(target)
+            .is_none_or(|image| matches!(image.value, Value::Expression(_)))
+    }
+
+    /// Whether a column of the source is in the target as it is.
+    fn copied(&self, source: &Ident) -> bool {
+        self.mapping
+            .forward
+            .iter()
+            .any(|image| matches!(&image.value, Value::Column(column) if column == source))
+            || self.generated(source)
+    }
+
+    /// Whether different values of a column of the source are different in the target.
+    fn kept_apart(&self, source: &Ident) -> bool {
+        self.copied(source)
+            || self.target.columns.iter().any(|column| {
+                let cast = matches!(
+                    column.image.as_ref().map(|image| &image.value),
+                    Some(Value::Cast(_))
+                );
+                column.carries.is_some_and(|old| {
+                    old.name == *source
+                        && cast
+                        && casts::keeps_apart(&ColumnType::of(old), &column.column_type)
+                })
+            })
+    }
+
+    /// Whether a column of the source gets back what is in the target as it is.
+    fn copied_back(&self, source: &Ident) -> bool {
+        self.generated(source)
+            || self.mapping.reverse.iter().any(|image| {
+                image.column == *source
+                    && image.totality == Totality::Total
+                    && matches!(image.value, Value::Column(_))
+            })
+    }
+
+    /// A generated column is made of copied ones, or it would not have been carried over.
+    fn generated(&self, source: &Ident) -> bool {
+        self.target.columns.iter().any(|column| {
+            column.generated.is_some() && column.carries.is_some_and(|old| old.name == *source)
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! The table strategy: a new table beside the old one, kept in step by triggers, and a swap.
+
+pub(crate) mod access;
+pub(crate) mod backfilled;
+pub(crate) mod blueprint;
+pub(crate) mod contract;
+pub(crate) mod create_table;
+pub(crate) mod expand;
+pub(crate) mod sequences;
+pub(crate) mod settings;
+pub(crate) mod step;
+pub(crate) mod swap;
