@@ -1,0 +1,129 @@
+//! `crossfade history`: what happened to a migration, and who did it.
+
+use clap::Args;
+use crossfade_postgres::Queries;
+use crossfade_state::{MigrationId, Store};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::arguments::FormatArguments;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::output::{fitted, new_table};
+use crate::settings::Settings;
+use crate::{migration, state};
+
+/// Events that are read at a time.
+const PAGE: u32 = 1000;
+
+/// Whose history.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Name of the migration, or its plan file
+    migration: String,
+    #[command(flatten)]
+    pub(crate) format: FormatArguments,
+}
+
+#[derive(Serialize)]
+struct Printed<'a> {
+    name: &'a str,
+    events: Vec<Happened>,
+}
+
+#[derive(Serialize)]
+struct Happened {
+    at: Timestamp,
+    kind: String,
+    actor: String,
+    data: Value,
+}
+
+pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
+    let name = migration::name(&arguments.migration)?;
+    let events = match state::for_reading(settings, "history").await? {
+        Some(store) => {
+            let snapshot = state::snapshot(&store, "history").await?;
+            let record = migration::find(&store, &snapshot, &name).await?;
+            let events = all(&store, &snapshot, record.id).await?;
+            snapshot.rollback().await?;
+            events
+        }
+        None => Vec::new(),
+    };
+    let printed = Printed {
+        name: name.as_str(),
+        events,
+    };
+    arguments
+        .format
+        .print("history", &printed, || text(&printed.events))?;
+    Ok(Exit::Done)
+}
+
+/// The events, with what people changed among them, the oldest first.
+async fn all(store: &Store, on: &impl Queries, id: MigrationId) -> Result<Vec<Happened>, Failure> {
+    let mut all = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = store.events(on, id, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        all.extend(page.into_iter().map(|event| Happened {
+            at: event.at,
+            kind: event.kind,
+            actor: event.actor,
+            data: event.data,
+        }));
+    }
+    for change in store.control_changes(on, id).await? {
+        let mut data = Map::new();
+        for (key, value) in [("old", change.old_value), ("new", change.new_value)] {
+            if let Some(value) = value {
+                data.insert(key.to_owned(), value);
+            }
+        }
+        all.push(Happened {
+            at: change.at,
+            kind: change.action,
+            actor: change.actor,
+            data: Value::Object(data),
+        });
+    }
+    all.sort_by_key(|happened| happened.at);
+    Ok(all)
+}
+
+fn text(events: &[Happened]) -> String {
+    if events.is_empty() {
+        return "No events.".to_owned();
+    }
+    let mut table = new_table(["at (UTC)", "event", "what", "who"]);
+    for event in events {
+        table.add_row([
+            event.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            event.kind.clone(),
+            data(&event.data),
+            event.actor.clone(),
+        ]);
+    }
+    fitted(&table)
+}
+
+/// `stage=expanded, rows=3`: the values as they are now; objects keep their JSON.
+fn data(data: &Value) -> String {
+    let Value::Object(fields) = data else {
+        return data.to_string();
+    };
+    let new = fields.get("new").and_then(Value::as_object);
+    let old = |key: &str| fields.contains_key("new") && key == "old";
+    let rest = fields.iter().filter(|(key, _)| *key != "new" && !old(key));
+    let shown = rest
+        .chain(new.into_iter().flatten())
+        .map(|(key, value)| match value {
+            Value::String(text) => format!("{key}={text}"),
+            value => format!("{key}={value}"),
+        });
+    shown.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,40 @@
+//! The commands, one a file.
+
+pub(crate) mod approve;
+pub(crate) mod completions;
+pub(crate) mod control;
+pub(crate) mod grants;
+pub(crate) mod history;
+pub(crate) mod init;
+pub(crate) mod list;
+pub(crate) mod plan;
+pub(crate) mod schema;
+pub(crate) mod set;
+pub(crate) mod status;
+
+use crate::arguments::Command;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::settings::Settings;
+
+use self::control::Change;
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, settings: &Settings) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(arguments) => init::run(&arguments, settings).await,
+        Command::Plan(arguments) => plan::run(&arguments, settings).await,
+        Command::List(arguments) => list::run(&arguments, settings).await,
+        Command::Status(arguments) => status::run(&arguments, settings).await,
+        Command::History(arguments) => history::run(&arguments, settings).await,
+        Command::Pause(arguments) => control::run(Change::Pause, &arguments, settings).await,
+        Command::Resume(arguments) => control::run(Change::Resume, &arguments, settings).await,
+        Command::Hold(arguments) => control::run(Change::Hold, &arguments, settings).await,
+        Command::Unhold(arguments) => control::run(Change::Unhold, &arguments, settings).await,
+        Command::Set(arguments) => set::run(&arguments, settings).await,
+        Command::Approve(arguments) => approve::run(&arguments, settings).await,
+        Command::Grants(arguments) => grants::run(&arguments, settings),
+        Command::Schema => schema::run(),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

@@ -1,0 +1,40 @@
+//! Migrations as the command line names them: by name, or by plan file.
+
+use std::path::Path;
+
+use crossfade_plan::MigrationName;
+use crossfade_postgres::Queries;
+use crossfade_state::{MigrationRecord, Store};
+
+use crate::error::{Code, Failure};
+use crate::plan_source::PlanSource;
+
+/// The name that `given` means. What has the form of a name is one; anything else is a file.
+pub(crate) fn name(given: &str) -> Result<MigrationName, Failure> {
+    if let Ok(name) = MigrationName::new(given) {
+        return Ok(name);
+    }
+    let path = Path::new(given);
+    if given != "-" && !path.exists() {
+        let message = format!("{given:?} is no name of a migration and no file");
+        return Err(Failure::new(Code::UnknownMigration, message));
+    }
+    Ok(PlanSource::read(path)?.parsed.plan.name)
+}
+
+/// The registered migration of that name.
+pub(crate) async fn find(
+    store: &Store,
+    on: &impl Queries,
+    name: &MigrationName,
+) -> Result<MigrationRecord, Failure> {
+    store.find(on, name).await?.ok_or_else(|| unknown(name))
+}
+
+/// No migration of that name is registered.
+pub(crate) fn unknown(name: &MigrationName) -> Failure {
+    Failure::new(
+        Code::UnknownMigration,
+        format!("no migration {name} is registered"),
+    )
+}

@@ -1,0 +1,13 @@
+//! The built program as users and schedulers see it: what it prints where, and how it exits.
+
+mod bad_input;
+mod completions;
+mod connection;
+mod control;
+mod grants;
+mod help;
+mod plan;
+mod program;
+mod reading;
+mod registered;
+mod status;

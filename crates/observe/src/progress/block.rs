@@ -1,0 +1,57 @@
+//! For readers without a terminal, such as the log of a scheduler: what matters at once, and a
+//! block of all that is known every half minute, at the start and at the end.
+
+use std::io::{self, Write};
+
+use crossfade_plan::event::Event;
+
+use super::picture::{Picture, wait_text};
+
+/// Writes blocks.
+#[derive(Debug)]
+pub(super) struct Blocks<W> {
+    out: W,
+    /// What the command does, for the head of each block: `orders_id: backfill`.
+    head: String,
+    picture: Picture,
+}
+
+impl<W: Write> Blocks<W> {
+    pub(super) fn new(out: W, head: String) -> Self {
+        Self {
+            out,
+            head,
+            picture: Picture::default(),
+        }
+    }
+
+    pub(super) fn take(&mut self, event: &Event) -> io::Result<()> {
+        match self.picture.take(event) {
+            Some(line) => writeln!(self.out, "{}: {line}", self.head),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn block(&mut self) -> io::Result<()> {
+        let Picture {
+            step,
+            wait,
+            steps_done,
+            ..
+        } = &self.picture;
+        writeln!(self.out, "{}", self.head)?;
+        let lines = [
+            ("steps done", Some(steps_done.to_string())),
+            ("step", step.clone()),
+            ("rows", self.picture.rows_text()),
+            ("waiting", wait.as_ref().map(wait_text)),
+            ("trouble", self.picture.trouble_text()),
+        ];
+        for (label, value) in lines {
+            if let Some(value) = value {
+                writeln!(self.out, "  {label:<12}{value}")?;
+            }
+        }
+        self.out.flush()
+    }
+}
