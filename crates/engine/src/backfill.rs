@@ -5,13 +5,14 @@ use crossfade_backfill::{Ending, Job, wait_for_horizon};
 use crossfade_plan::execution::{Action, Step};
 use crossfade_plan::{MigrationName, Progress, Stage, event::Event};
 use crossfade_postgres::{ErrorClass, Queries, TransactionSettings, failpoint};
+use crossfade_state::Direction;
 use crossfade_throttle::Throttle;
 
 use crate::continuity;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
-use crate::runner::{Runner, StageEnd};
+use crate::runner::{Runner, StageEnd, under_lease};
 
 impl Engine {
     /// Runs or resumes the backfill up to [`Stage::Backfilled`]; does nothing if that was reached
@@ -29,9 +30,7 @@ impl Engine {
             Stage::CutOver | Stage::Contracted => return Ok(StageEnd::Reached { already: true }),
             Stage::Expanded | Stage::Backfilling | Stage::Backfilled | Stage::Verified => {}
         }
-        let mut runner = Runner::start(self, record).await?;
-        let result = backfill_under_lease(&mut runner).await;
-        runner.finish(result).await
+        under_lease(self, &record, async |runner| backfill_under_lease(runner).await).await
     }
 }
 
@@ -165,20 +164,55 @@ async fn run_job(runner: &Runner<'_>) -> Result<Ending, EngineError> {
     Ok(Box::pin(job.run()).await?)
 }
 
-/// The closed backfill finds rows that a trigger has recorded since.
-async fn retry_refused_rows(runner: &Runner<'_>) -> Result<StageEnd, EngineError> {
-    match run_job(runner).await? {
-        Ending::Stopped => Ok(StageEnd::Stopped),
-        Ending::Copied { row_errors: 0 } => Ok(StageEnd::Reached { already: true }),
-        Ending::Copied { row_errors } => Ok(StageEnd::RowErrors(row_errors)),
+/// After the backfill has closed, a trigger may have recorded rows that the target refuses. Trying
+/// them again writes to the target: like a repair, that voids what was proved, before the first
+/// row is touched, and the horizon is waited for anew.
+async fn retry_refused_rows(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
+    let (engine, id) = (runner.engine, runner.record.id);
+    let session = engine.store.session(&runner.tag("row-errors")).await?;
+    let name = &runner.record.name;
+    let refused = engine.store.row_error_count(&session, name, Direction::Forward).await?;
+    drop(session);
+    if refused == 0 {
+        return Ok(StageEnd::Reached { already: true });
+    }
+    let transaction = runner.begin("void", &TransactionSettings::default()).await?;
+    let voided = Progress::ProofVoided;
+    let stage = engine.store.advance(&transaction, id, voided, &engine.actor).await?;
+    transaction.commit().await?;
+    runner.record.stage = stage;
+    let ending = run_job(runner).await?;
+    if ending == Ending::Stopped || !horizon(runner).await? {
+        return Ok(StageEnd::Stopped);
+    }
+    match ending {
+        Ending::Copied { row_errors } if row_errors > 0 => Ok(StageEnd::RowErrors(row_errors)),
+        _ => Ok(StageEnd::Reached { already: false }),
     }
 }
 
 /// After the last write of ours: nobody may see the target as it was before.
 async fn close(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
     failpoint::hit("backfill/before-horizon");
-    let engine = runner.engine;
+    if !horizon(runner).await? {
+        return Ok(StageEnd::Stopped);
+    }
+    mend_gap(runner).await?;
+    let (engine, id) = (runner.engine, runner.record.id);
+    let transaction = runner.begin("closed", &TransactionSettings::default()).await?;
+    let closed = Progress::BackfillClosed;
+    let stage = engine.store.advance(&transaction, id, closed, &engine.actor).await?;
+    failpoint::hit("backfill/before-close-commit");
+    transaction.commit().await?;
+    runner.record.stage = stage;
+    Ok(StageEnd::Reached { already: false })
+}
+
+/// Waits until nobody can see the target as it was before our last write; `false` when told to
+/// stop.
+pub(crate) async fn horizon(runner: &mut Runner<'_>) -> Result<bool, EngineError> {
     loop {
+        let engine = runner.engine;
         let passed = wait_for_horizon(
             &engine.store,
             runner.lease(),
@@ -189,24 +223,9 @@ async fn close(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
         )
         .await;
         match passed {
-            Ok(true) => break,
-            Ok(false) => return Ok(StageEnd::Stopped),
+            Ok(passed) => return Ok(passed),
             Err(error) if error.class() == ErrorClass::Reconnect => runner.recover().await?,
             Err(error) => return Err(error.into()),
         }
     }
-    mend_gap(runner).await?;
-    let transaction = runner
-        .begin("closed", &TransactionSettings::default())
-        .await?;
-    let id = runner.record.id;
-    let actor = &engine.actor;
-    let stage = engine
-        .store
-        .advance(&transaction, id, Progress::BackfillClosed, actor)
-        .await?;
-    failpoint::hit("backfill/before-close-commit");
-    transaction.commit().await?;
-    runner.record.stage = stage;
-    Ok(StageEnd::Reached { already: false })
 }

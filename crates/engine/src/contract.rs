@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
 use crate::gate;
-use crate::runner::{Runner, StageEnd};
+use crate::runner::{Runner, StageEnd, under_lease};
 
 const SOAKED: &str =
     "select extract(epoch from pg_catalog.clock_timestamp() - $1::text::timestamptz)::float8";
@@ -30,9 +30,7 @@ impl Engine {
                 });
             }
         }
-        let mut runner = Runner::start(self, record).await?;
-        let result = contract_under_lease(&mut runner).await;
-        runner.finish(result).await
+        under_lease(self, &record, async |runner| contract_under_lease(runner).await).await
     }
 }
 

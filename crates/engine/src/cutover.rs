@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::executor::Attempts;
 use crate::gate::{self, Shut};
 use crate::holders;
-use crate::runner::{Runner, StageEnd};
+use crate::runner::{Runner, StageEnd, under_lease};
 
 impl Engine {
     /// Swaps the tables; does nothing if that was done before.
@@ -31,9 +31,7 @@ impl Engine {
             }
             _ => {}
         }
-        let mut runner = Runner::start(self, record).await?;
-        let result = cut_over_under_lease(&mut runner).await;
-        runner.finish(result).await
+        under_lease(self, &record, async |runner| cut_over_under_lease(runner).await).await
     }
 }
 

@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
 use crate::preflight::{self, Scope};
-use crate::runner::{Runner, StageEnd};
+use crate::runner::{Runner, StageEnd, under_lease};
 
 /// What a plan file comes to in this database, as of now.
 #[derive(Debug, Clone)]
@@ -78,9 +78,7 @@ impl Engine {
             }
             None => self.register_anew(file, reviewed).await?,
         };
-        let mut runner = Runner::start(self, record).await?;
-        let result = expand_under_lease(&mut runner).await;
-        runner.finish(result).await
+        under_lease(self, &record, async |runner| expand_under_lease(runner).await).await
     }
 
     async fn register_anew(

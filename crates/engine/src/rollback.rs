@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::Attempts;
 use crate::holders;
-use crate::runner::{Runner, StageEnd};
+use crate::runner::{Runner, StageEnd, under_lease};
 
 /// Whether writes may be lost that the old side could not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +41,7 @@ impl Engine {
             }
             _ => {}
         }
-        let mut runner = Runner::start(self, record).await?;
-        let result = roll_back_under_lease(&mut runner, loss).await;
-        runner.finish(result).await
+        under_lease(self, &record, async |runner| roll_back_under_lease(runner, loss).await).await
     }
 }
 

@@ -1,16 +1,19 @@
 //! A runner: this process, working on one migration under its lease.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossfade_plan::event::Event;
 use crossfade_plan::execution::ExecutionPlan;
 use crossfade_plan::{Stage, Status};
-use crossfade_postgres::{Transaction, TransactionSettings};
+use crossfade_postgres::{ErrorClass, Transaction, TransactionSettings};
 use crossfade_state::{Acquired, HeartbeatTask, Lease, MigrationRecord, StateError, Watched};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+
+/// Pause between two attempts to reach a server that is away.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 
 /// How a stage ended, when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +27,45 @@ pub enum StageEnd {
     Stopped,
     /// Rows could not be copied; they are recorded.
     RowErrors(u64),
+}
+
+/// What a stage's work comes to.
+pub(crate) trait Ending {
+    /// Whether it was left before its end, because it was told to stop.
+    fn is_stopped(&self) -> bool;
+}
+
+impl Ending for StageEnd {
+    fn is_stopped(&self) -> bool {
+        *self == Self::Stopped
+    }
+}
+
+/// Runs the work of a stage under the migration's lease, and again if the lease ran out without
+/// anybody taking it (the server was away for longer than it lives): what was open then has been
+/// fenced out, and the work begins from what is recorded.
+pub(crate) async fn under_lease<'a, T: Ending>(
+    engine: &'a Engine,
+    record: &MigrationRecord,
+    work: impl AsyncFn(&mut Runner<'a>) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    loop {
+        let mut runner = Runner::start(engine, record.clone()).await?;
+        let result = Box::pin(work(&mut runner)).await;
+        let lost = runner.heartbeat.lost().is_cancelled();
+        let result = runner.finish(result).await;
+        let again = match &result {
+            Ok(end) => end.is_stopped(),
+            Err(EngineError::State(StateError::FencedOut { .. })) => true,
+            Err(error) => error.class() == ErrorClass::Reconnect,
+        };
+        if !lost || !again || engine.stop.is_cancelled() {
+            return result;
+        }
+        engine.events.emit(Event::Note {
+            text: "the lease ran out; asking for it again".to_owned(),
+        });
+    }
 }
 
 /// The lease of a migration, its plan, and a heartbeat.
@@ -193,6 +235,12 @@ async fn acquire(engine: &Engine, record: &MigrationRecord) -> Result<Lease, Eng
                     text: "a transaction of the last runner is still open; waiting for its end"
                         .to_owned(),
                 });
+            }
+            Err(error)
+                if error.class() == ErrorClass::Reconnect
+                    && started.elapsed() < engine.limits.max_wait =>
+            {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
             }
             Err(error) => return Err(error.into()),
         }

@@ -4,20 +4,19 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crossfade_backfill::wait_for_horizon;
 use crossfade_plan::event::{Event, EventSink, RowProgress};
 use crossfade_plan::{MigrationName, Progress, Stage};
 use crossfade_postgres::catalog::Estimates;
-use crossfade_postgres::{ErrorClass, TransactionSettings, failpoint};
+use crossfade_postgres::{TransactionSettings, failpoint};
 use crossfade_state::{Direction, Mode, RelationOid, Verdict};
 use crossfade_throttle::{Admission, Throttle};
 use crossfade_verify::{Compared, Job, Pace, Permission, RepairReport, Report, SelfTest, Settings};
 use tokio_util::sync::CancellationToken;
 
-use crate::continuity;
+use crate::{backfill, continuity};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::runner::Runner;
+use crate::runner::{Ending, Runner, under_lease};
 
 /// Under which names in the plan's invariants are looked up.
 const INVARIANT_PATH: &str = "pg_catalog, public";
@@ -62,6 +61,12 @@ pub enum VerifyEnd {
     Stopped,
 }
 
+impl Ending for VerifyEnd {
+    fn is_stopped(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
+}
+
 impl Engine {
     /// Compares both sides and records the verdict: before cutover the target with the source,
     /// after it the old side with the new one.
@@ -83,9 +88,7 @@ impl Engine {
                 });
             }
         }
-        let mut runner = Runner::start(self, record).await?;
-        let result = verify_under_lease(&mut runner, request).await;
-        runner.finish(result).await
+        under_lease(self, &record, async |runner| verify_under_lease(runner, request).await).await
     }
 }
 
@@ -114,7 +117,8 @@ async fn verify_under_lease(
         .repair(report.verification, &runner.engine.actor)
         .await?;
     failpoint::hit("verify/repaired");
-    if repaired.stopped || !horizon(runner).await? {
+    // As after the copy: nobody may see the target as it was before.
+    if repaired.stopped || !backfill::horizon(runner).await? {
         return Ok(VerifyEnd::Stopped);
     }
     // A repair proves nothing: only a pass that finds nothing does.
@@ -257,27 +261,6 @@ async fn record(runner: &mut Runner<'_>, report: &Report) -> Result<(), EngineEr
     runner.record.stage = stage;
     failpoint::hit("verify/recorded");
     Ok(())
-}
-
-/// After a repair, as after the copy: nobody may see the target as it was before.
-async fn horizon(runner: &mut Runner<'_>) -> Result<bool, EngineError> {
-    loop {
-        let engine = runner.engine;
-        let passed = wait_for_horizon(
-            &engine.store,
-            runner.lease(),
-            &runner.tag("horizon"),
-            engine.limits.max_wait,
-            runner.stop(),
-            &engine.events,
-        )
-        .await;
-        match passed {
-            Ok(passed) => return Ok(passed),
-            Err(error) if error.class() == ErrorClass::Reconnect => runner.recover().await?,
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// Paces the comparison like the backfill, and tells how far it is.

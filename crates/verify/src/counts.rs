@@ -7,7 +7,7 @@ use crossfade_state::{Mode, Verdict};
 
 use crate::error::VerifyError;
 use crate::job::Job;
-use crate::report::Report;
+use crate::report::{Reason, Report};
 use crate::sides::Sides;
 use crate::statement::Statement;
 
@@ -21,11 +21,16 @@ impl<P: Sync> Job<P> {
         let sides = self.sides().await?;
         let mut report = self.begin(&sides, Mode::Counts).await?;
         let statement = Statement::new(counts(&sides));
-        let found = self
-            .compare(&statement, Joins::Any, self.settings.table_timeout)
+        // Dropping it cancels the statement.
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => report.reasons.push(Reason::Stopped),
+            found = self.compare(&statement, Joins::Any, self.settings.table_timeout) => {
+                report.count(&found?);
+            }
+        }
+        self.check_invariants(&mut report, invariants, search_path)
             .await?;
-        report.count(&found);
-        report.invariants = self.invariants(invariants, search_path).await?;
         report.judge(Verdict::Counted);
         Ok(report)
     }

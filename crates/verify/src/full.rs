@@ -45,7 +45,8 @@ impl<P: Pace> Job<P> {
             Ok(Step::Stopped) => report.reasons.push(Reason::Stopped),
             Ok(_) => {
                 self.check_coverage(&sides, &mut report).await?;
-                report.invariants = self.invariants(invariants, search_path).await?;
+                self.check_invariants(&mut report, invariants, search_path)
+                    .await?;
             }
             Err(error) => match error.refused_value() {
                 Some(sqlstate) => report.reasons.push(Reason::Unmappable { sqlstate }),

@@ -6,22 +6,32 @@ use tokio_postgres::types::Type;
 
 use crate::error::VerifyError;
 use crate::job::Job;
-use crate::report::InvariantResult;
+use crate::report::{InvariantResult, Reason, Report};
 
 /// Rows that are counted at most: one is enough to be wrong.
 const MOST_ROWS: i64 = 1000;
 
 impl<P: Sync> Job<P> {
     /// Runs the invariants, each read only, on a snapshot and within a time of its own. Their
-    /// names are looked up by `search_path`, as the plan resolved it.
-    pub async fn invariants(
+    /// names are looked up by `search_path`, as the plan resolved it. A stop ends it: the report
+    /// then says so.
+    pub(crate) async fn check_invariants(
         &self,
+        report: &mut Report,
         invariants: &[Invariant],
         search_path: &str,
-    ) -> Result<Vec<InvariantResult>, VerifyError> {
+    ) -> Result<(), VerifyError> {
+        if report.is_stopped() {
+            return Ok(());
+        }
         let mut results = Vec::new();
         for invariant in invariants {
-            let counted = self.count_rows(invariant, search_path).await;
+            // Dropping it cancels the query.
+            let counted = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                counted = self.count_rows(invariant, search_path) => counted,
+            };
             let (rows, sqlstate) = match counted {
                 Ok(rows) => (Some(rows), None),
                 // The query's own failure is a finding; a lost connection is not.
@@ -36,7 +46,11 @@ impl<P: Sync> Job<P> {
                 sqlstate,
             });
         }
-        Ok(results)
+        if results.len() < invariants.len() {
+            report.reasons.push(Reason::Stopped);
+        }
+        report.invariants = results;
+        Ok(())
     }
 
     async fn count_rows(

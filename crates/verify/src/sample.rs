@@ -73,7 +73,8 @@ impl<P: Pace> Job<P> {
                 report.reasons.push(Reason::ReadNothing);
             }
         }
-        report.invariants = self.invariants(invariants, search_path).await?;
+        self.check_invariants(&mut report, invariants, search_path)
+            .await?;
         report.judge(Verdict::Sampled);
         Ok(report)
     }

@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crossfade_plan::file::{Invariant, SqlText};
 use crossfade_state::Verdict;
 use crossfade_testkit::{Result, Role, Session};
 use crossfade_verify::tiles;
+use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{
     Fixture, id_and, wait_until_none_waits_for, wait_until_some_wait_for, waiter,
@@ -96,4 +98,57 @@ async fn a_stop_does_not_wait_for_the_statement() -> Result<()> {
     assert!(report?.is_stopped());
     // Nothing of ours goes on behind the application's back.
     wait_until_none_waits_for(&fixture.admin, ddl.pid()).await
+}
+
+#[tokio::test]
+async fn a_stop_reaches_invariants_and_counts() -> Result<()> {
+    let (fixture, ddl) = loaded().await?;
+    let sql = SqlText::new("select from source__new where false")?;
+    let waits = [Invariant {
+        name: "it waits".to_owned(),
+        sql,
+    }];
+    let stopping = async {
+        wait_until_some_wait_for(&fixture.admin, ddl.pid()).await?;
+        fixture.job.stop.cancel();
+        Ok::<_, crossfade_testkit::Error>(())
+    };
+    let (report, stopping) = tokio::join!(fixture.job.counts(&waits, "public"), stopping);
+    stopping?;
+    let report = report?;
+    assert!(
+        report.is_stopped() && report.invariants.is_empty(),
+        "{report:?}"
+    );
+    assert_eq!(report.verdict, Verdict::Inconclusive);
+    wait_until_none_waits_for(&fixture.admin, ddl.pid()).await
+}
+
+#[tokio::test]
+async fn a_stop_reaches_an_invariant_of_a_full_verification() -> Result<()> {
+    let (mut fixture, ddl) = loaded().await?;
+    ddl.run("rollback").await?;
+    ddl.run("create table public.held (); grant select on public.held to public")
+        .await?;
+    ddl.run("begin; lock table public.held").await?;
+    let sql = SqlText::new("select from held")?;
+    let waits = [Invariant {
+        name: "it waits".to_owned(),
+        sql,
+    }];
+    let stopping = async {
+        wait_until_some_wait_for(&fixture.admin, ddl.pid()).await?;
+        fixture.job.stop.cancel();
+        Ok::<_, crossfade_testkit::Error>(())
+    };
+    let (report, stopping) = tokio::join!(fixture.job.full(false, &waits, "public"), stopping);
+    stopping?;
+    let stopped = report?;
+    assert!(stopped.is_stopped(), "{stopped:?}");
+    ddl.run("rollback").await?;
+    fixture.job.stop = CancellationToken::new();
+    let report = fixture.job.full(false, &waits, "public").await?;
+    assert_eq!(report.verification, stopped.verification);
+    assert_eq!(report.invariants[0].rows, Some(0));
+    assert_exact(&fixture, &report).await
 }

@@ -309,3 +309,19 @@ async fn expressions_are_compared_as_they_are_written() -> Result<()> {
     );
     Ok(())
 }
+
+/// Whoever runs a verification may do it in a task of its own.
+#[tokio::test]
+async fn every_run_can_be_spawned() -> Result<()> {
+    fn sent<T: Send>(future: T) -> T {
+        future
+    }
+    let fixture = loaded(10).await?;
+    let job = &fixture.job;
+    let full = sent(job.full(true, &[], "public")).await?;
+    sent(job.sample(5, 1, &[], "public")).await?;
+    sent(job.counts(&[], "public")).await?;
+    sent(job.self_test(1)).await?;
+    sent(job.repair(full.verification, &fixture.actor)).await?;
+    Ok(())
+}
