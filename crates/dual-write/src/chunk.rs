@@ -5,6 +5,7 @@
 //! holds locks; the closing pass finds them again.
 
 use crossfade_plan::mapping::Mapping;
+use crossfade_postgres::rule;
 
 use crate::sql;
 
@@ -17,14 +18,28 @@ pub fn chunk_statement(mapping: &Mapping) -> String {
     format!(
         "{} select {} from {}{} \
          where {SOURCE}.ctid >= $1::text::pg_catalog.tid and {SOURCE}.ctid < $2::text::pg_catalog.tid \
-         and not exists (select from {} where {}) for no key update of {SOURCE} skip locked",
+         and not exists (select from {} where {}){}",
         sql::insert_images(mapping),
         sql::values(&mapping.forward, SOURCE),
         sql::only(&mapping.source, SOURCE),
         key.join,
         sql::only(&mapping.target, sql::TARGET_ALIAS),
         key.condition,
+        row_lock(),
     )
+}
+
+/// Without the lock, a row that is deleted after the statement's snapshot would be copied, and live
+/// on. A wait for it would be a wait while rows are held: skipped, it is found again.
+fn row_lock() -> String {
+    match (
+        rule::holds("backfill/row-lock"),
+        rule::holds("backfill/skip-locked"),
+    ) {
+        (true, true) => format!(" for no key update of {SOURCE} skip locked"),
+        (true, false) => format!(" for no key update of {SOURCE}"),
+        (false, _) => String::new(),
+    }
 }
 
 /// The same, for a range in which writers are active: a key that a trigger wrote meanwhile is
@@ -33,10 +48,14 @@ pub fn chunk_statement(mapping: &Mapping) -> String {
 /// The arbiter is named: without one, the violation of any other unique constraint would be
 /// swallowed, and a row with it.
 pub fn chunk_statement_over_writers(mapping: &Mapping) -> String {
+    let arbiter = if rule::holds("backfill/arbiter") {
+        format!(" ({})", sql::arbiter(mapping))
+    } else {
+        String::new()
+    };
     format!(
-        "{} on conflict ({}) do nothing",
-        chunk_statement(mapping),
-        sql::arbiter(mapping)
+        "{} on conflict{arbiter} do nothing",
+        chunk_statement(mapping)
     )
 }
 

@@ -138,7 +138,7 @@ pub fn lateral_key(mapping: &Mapping) -> LateralKey {
                 "{TARGET_ALIAS}.{} {} {}",
                 key.target,
                 key.target_equality,
-                assigned(image, SOURCE_ALIAS)
+                compared(key, image)
             )
         }));
         return LateralKey {
@@ -161,6 +161,18 @@ pub fn lateral_key(mapping: &Mapping) -> LateralKey {
     LateralKey {
         join: format!(" cross join lateral (select {values}) as image"),
         condition,
+    }
+}
+
+/// The image of `src`'s key as it is compared with the mirror's: integers of two sizes without a
+/// cast, since the operators between them serve the indexes of both sides.
+fn compared(key: &KeyColumn, image: &Image) -> String {
+    let is_integer = |sql_type: &str| matches!(sql_type, "smallint" | "integer" | "bigint");
+    match &image.value {
+        Value::Cast(column) if is_integer(&key.source_type) && is_integer(&key.target_type) => {
+            format!("{SOURCE_ALIAS}.{column}")
+        }
+        _ => assigned(image, SOURCE_ALIAS),
     }
 }
 

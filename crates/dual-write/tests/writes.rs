@@ -377,3 +377,26 @@ async fn a_mirrored_write_in_a_role_that_owns_nothing_keeps_the_session_as_it_wa
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_session_that_planned_on_a_tiny_mirror_never_scans_it() -> Result<()> {
+    let fixture = start().await?;
+    let app = fixture.app("app").await?;
+    // One analyzed page: the cheapest plan for anything is to read it whole.
+    app.run("insert into public.source select i, 'row' from generate_series(1, 20) i")
+        .await?;
+    fixture.admin.run("analyze public.source__new").await?;
+    app.run("begin").await?;
+    // More than the five executions after which a plan is cached for good.
+    for id in 1..=10 {
+        app.run(&format!("delete from public.source where id = {id}")).await?;
+    }
+    let scans: i64 = app
+        .query_one_value(
+            "select seq_scan from pg_stat_xact_user_tables where relname = 'source__new'",
+        )
+        .await?;
+    app.run("commit").await?;
+    assert_eq!(scans, 0);
+    fixture.assert_equal("id, v").await
+}
