@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: a database with an application's table, a live workload on
 //! it, and the engine as a role that has only what it needs.
 
+pub mod crash;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,7 +37,11 @@ pub struct Scene {
 impl Scene {
     /// Creates a database in which the migrator may create its state schema and nothing else.
     pub async fn empty() -> Result<Self> {
-        let database = TestDatabase::create().await?;
+        Self::on(TestDatabase::create().await?).await
+    }
+
+    /// The same in a given database.
+    pub async fn on(database: TestDatabase) -> Result<Self> {
         let admin = database.session("admin", Role::Superuser).await?;
         let migrator = Ident::new(database.migrator())?;
         let (name, owner) = (Ident::new(database.name())?, Ident::new(database.owner())?);
@@ -57,13 +63,19 @@ impl Scene {
     /// The same, with a table of the workload's and so many rows in it.
     pub async fn with_table(table: &AppTable, rows: u32) -> Result<Self> {
         let scene = Self::empty().await?;
-        scene.admin.run(&table.create_sql()).await?;
-        scene.give_to_owner(table.name()).await?;
-        let app = Ident::new(scene.database.app())?;
-        scene.admin.run(&table.grant_sql(&app)).await?;
-        table.load(scene.admin.client(), rows, 7).await?;
-        scene.admin.run("analyze").await?;
+        scene.fill(table, rows).await?;
         Ok(scene)
+    }
+
+    /// Makes a table of the workload's with so many rows.
+    pub async fn fill(&self, table: &AppTable, rows: u32) -> Result<()> {
+        self.admin.run(&table.create_sql()).await?;
+        self.give_to_owner(table.name()).await?;
+        let app = Ident::new(self.database.app())?;
+        self.admin.run(&table.grant_sql(&app)).await?;
+        table.load(self.admin.client(), rows, 7).await?;
+        self.admin.run("analyze").await?;
+        Ok(())
     }
 
     /// Makes the application's table the owner's, as it would be; the control table stays ours.

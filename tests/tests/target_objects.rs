@@ -37,13 +37,21 @@ async fn scene() -> Result<(Scene, Engine, MigrationName)> {
     let table = crossfade_plan::QualifiedName::parse("public.items")?;
     scene.give_to_owner(&table).await?;
     let app = crossfade_plan::Ident::new(scene.database.app())?;
-    scene.admin.run(&format!("grant select, insert, update, delete on public.items to {app}")).await?;
+    scene
+        .admin
+        .run(&format!(
+            "grant select, insert, update, delete on public.items to {app}"
+        ))
+        .await?;
     let engine = scene.engine().await?;
     Ok((scene, engine, MigrationName::new("items_strict")?))
 }
 
 async fn is_exact(engine: &Engine, name: &MigrationName) -> Result<bool> {
-    let request = VerifyRequest { comparison: Comparison::Full, seed: 3 };
+    let request = VerifyRequest {
+        comparison: Comparison::Full,
+        seed: 3,
+    };
     match engine.verify(name, request).await? {
         VerifyEnd::Done { report, .. } => Ok(report.verdict == Verdict::Exact),
         _ => Ok(false),
@@ -71,16 +79,24 @@ async fn indexes_and_constraints_stand_under_their_names_after_the_swap() -> Res
     assert!(is_exact(&engine, &name).await?);
     assert_eq!(engine.cutover(&name).await?, DONE);
     let app = scene.database.session("app", Role::App).await?;
-    app.run("insert into public.items (sku, price, note) values ('new-1', 1, 'after')").await?;
-    let id: i64 = app.query_one_value("select max(id) from public.items").await?;
+    app.run("insert into public.items (sku, price, note) values ('new-1', 1, 'after')")
+        .await?;
+    let id: i64 = app
+        .query_one_value("select max(id) from public.items")
+        .await?;
     assert_eq!(id, 3001, "the identity goes on where it was");
     assert_eq!(engine.contract(&name).await?, DONE);
     let names = names_on(&scene, "public.items").await?;
     assert_eq!(
         names,
         [
-            "items_note", "items_pkey", "items_price", "items_price_note", "items_sku",
-            "price_is_positive true", "sku_has_dash true"
+            "items_note",
+            "items_pkey",
+            "items_price",
+            "items_price_note",
+            "items_sku",
+            "price_is_positive true",
+            "sku_has_dash true"
         ]
     );
     let nullable: bool = scene
@@ -123,7 +139,8 @@ async fn an_invalid_index_that_a_broken_build_left_is_built_anew() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_a_new_unique_constraint_refuses_end_the_backfill_and_leave_no_index() -> Result<()> {
+async fn rows_that_a_new_unique_constraint_refuses_end_the_backfill_and_leave_no_index()
+-> Result<()> {
     let (scene, engine, name) = scene().await?;
     scene
         .admin
@@ -132,14 +149,23 @@ async fn rows_that_a_new_unique_constraint_refuses_end_the_backfill_and_leave_no
     engine.expand(&plan_file(PLAN)?, None).await?;
     let error = engine.backfill(&name).await.expect_err("duplicates");
     assert_eq!(error.class(), ErrorClass::Row, "{error}");
-    assert!(!error.to_string().contains("twin"), "no value of a row: {error}");
+    assert!(
+        !error.to_string().contains("twin"),
+        "no value of a row: {error}"
+    );
     let invalid: i64 = scene
         .admin
         .query_one_value("select count(*) from pg_index where not indisvalid")
         .await?;
-    assert_eq!(invalid, 0, "an invalid unique index would refuse the application's rows");
+    assert_eq!(
+        invalid, 0,
+        "an invalid unique index would refuse the application's rows"
+    );
     // Mended by whoever owns the data, the same command goes on.
-    scene.admin.run("update public.items set note = 'other' where sku = 'twin-2'").await?;
+    scene
+        .admin
+        .run("update public.items set note = 'other' where sku = 'twin-2'")
+        .await?;
     assert_eq!(engine.backfill(&name).await?, DONE);
     assert!(is_exact(&engine, &name).await?);
     assert_eq!(engine.rollback(&name, Loss::Refused).await?, DONE);
@@ -155,16 +181,24 @@ async fn a_write_that_only_the_target_refuses_succeeds_and_shuts_the_gate() -> R
     assert!(is_exact(&engine, &name).await?);
     let app = scene.database.session("app", Role::App).await?;
     // No dash: the new check refuses it, the old table does not.
-    app.run("insert into public.items (sku, price) values ('plain', 9999)").await?;
+    app.run("insert into public.items (sku, price) values ('plain', 9999)")
+        .await?;
     let error = engine.cutover(&name).await.expect_err("the gate is shut");
     assert!(
-        matches!(&error, EngineError::GateShut(crossfade_engine::Shut::RowErrors(1))),
+        matches!(
+            &error,
+            EngineError::GateShut(crossfade_engine::Shut::RowErrors(1))
+        ),
         "{error:?}"
     );
     assert_eq!(engine.backfill(&name).await?, StageEnd::RowErrors(1));
-    app.run("update public.items set sku = 'with-dash' where sku = 'plain'").await?;
+    app.run("update public.items set sku = 'with-dash' where sku = 'plain'")
+        .await?;
     assert_eq!(engine.backfill(&name).await?, DONE);
-    let error = engine.cutover(&name).await.expect_err("nothing is proved after a repair");
+    let error = engine
+        .cutover(&name)
+        .await
+        .expect_err("nothing is proved after a repair");
     assert!(matches!(error, EngineError::TooEarly { .. }), "{error:?}");
     assert!(is_exact(&engine, &name).await?);
     assert_eq!(engine.cutover(&name).await?, DONE);

@@ -8,6 +8,7 @@ use crossfade_state::{BlockNumber, Checkpoint, Range, RangeId, StateError};
 use tokio_postgres::types::Type;
 
 use crate::error::BackfillError;
+use crate::isolate;
 use crate::job::{Conflict, Job, chunk_settings};
 use crate::tid::Tid;
 
@@ -119,6 +120,9 @@ async fn copy_and_checkpoint(
         return Ok(None);
     }
     let started = Instant::now();
+    if !rule::holds("backfill/checkpoint-with-rows") {
+        Box::pin(isolate::copy_piece(job, range.filenode.0, bounds)).await?;
+    }
     let rows = copy_rows(job, transaction, bounds, conflict).await?;
     failpoint::hit("backfill/copied");
     let checkpoint = Checkpoint {
@@ -130,22 +134,31 @@ async fn copy_and_checkpoint(
     Ok(Some((range, rows, started)))
 }
 
-/// Locks the source against being rewritten or emptied, then looks whether it was; `false` if so.
+/// Locks the source against being rewritten or emptied.
 ///
-/// In this order: a look before the lock would miss a TRUNCATE that commits while we wait. The
-/// source before the target, always: TRUNCATE locks the source, then the target by its trigger,
-/// and the other order would be a deadlock.
+/// The source before the target, always: TRUNCATE locks the source, then the target by its
+/// trigger, and the other order would be a deadlock.
+pub(crate) async fn source_first(
+    job: &Job,
+    transaction: &Transaction,
+) -> Result<(), BackfillError> {
+    if rule::holds("backfill/source-first") {
+        let source = job.source_name();
+        let lock = format!("lock table only {source} in row share mode");
+        transaction.batch(&lock).await?;
+    }
+    Ok(())
+}
+
+/// Locks the source, then looks whether it was rewritten or emptied; `false` if so.
+///
+/// In this order: a look before the lock would miss a TRUNCATE that commits while we wait.
 pub(crate) async fn lock_source(
     job: &Job,
     transaction: &Transaction,
     filenode: u32,
 ) -> Result<bool, BackfillError> {
-    transaction
-        .batch(&format!(
-            "lock table only {} in row share mode",
-            job.source_name()
-        ))
-        .await?;
+    source_first(job, transaction).await?;
     if !rule::holds("backfill/filenode") {
         return Ok(true);
     }

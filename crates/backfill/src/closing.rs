@@ -1,13 +1,13 @@
 //! The closing pass: looks for rows that chunks skipped because others held them, until nothing
 //! is missing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
-use crossfade_dual_write::chunk::missing_statement;
+use crossfade_dual_write::chunk::{holders_statement, missing_statement};
 use crossfade_plan::event::{Event, Wait};
 use crossfade_postgres::catalog::relation_filenode;
-use crossfade_postgres::{ErrorClass, Queries, failpoint};
+use crossfade_postgres::{ErrorClass, Queries, QueryError, failpoint, rule};
 use crossfade_state::Direction;
 use crossfade_throttle::Admission;
 use tokio_postgres::types::Type;
@@ -17,13 +17,15 @@ use crate::error::BackfillError;
 use crate::job::{Job, chunk_settings};
 use crate::progress::Tally;
 use crate::tid::Tid;
-use crate::worker::Failures;
+use crate::worker::{Failures, until_it_works};
 use crate::{extent, isolate};
 
 /// Rows that one look covers, about.
 const ROWS_A_LOOK: f64 = 50_000.0;
 /// Missing keys that one look returns at most; more only means another look at the same place.
 const KEYS_A_LOOK: u32 = 1000;
+/// Backends that are named, at most.
+const HOLDERS_TOLD: u32 = 10;
 /// Pause between two rounds over places where others still hold rows.
 const PAUSE: Duration = Duration::from_millis(100);
 /// After so long, the wait for held rows is told.
@@ -58,12 +60,14 @@ enum Look {
 /// A place that was found complete stays so: the triggers see to it.
 pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Closing, BackfillError> {
     failpoint::hit("backfill/closing");
-    let session = job.store.session(&job.tag("closing")).await?;
-    let Some(filenode) = relation_filenode(&session, job.source.0).await? else {
-        return Err(BackfillError::SourceGone);
+    let Some((filenode, blocks)) = until_it_works(job, || whole_table(job)).await? else {
+        return Ok(Closing::Stopped);
     };
-    let blocks = extent::blocks(job, &session).await?;
-    drop(session);
+    let blocks = if rule::holds("backfill/closing-pass") {
+        blocks
+    } else {
+        0
+    };
     let mut places = places(blocks, tally.rows_per_block());
     let started = Instant::now();
     let mut told = false;
@@ -88,7 +92,7 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Closing, BackfillErr
         if started.elapsed() > job.patience {
             return Err(BackfillError::RowsHeld {
                 rows: missing,
-                pids: Vec::new(),
+                pids: holders(job, &places).await?,
             });
         }
         if !told && started.elapsed() > TELL_AFTER {
@@ -108,14 +112,50 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Closing, BackfillErr
     if told {
         job.events.emit(Event::Resumed);
     }
+    let closed = until_it_works(job, || recorded_rows(job)).await?;
+    Ok(
+        closed.map_or(Closing::Stopped, |row_errors| Closing::Closed {
+            row_errors,
+        }),
+    )
+}
+
+/// The file of the table, and its length.
+async fn whole_table(job: &Job) -> Result<(u32, u32), BackfillError> {
     let session = job.store.session(&job.tag("closing")).await?;
-    let row_errors = job
+    let filenode = relation_filenode(&session, job.source.0).await?;
+    let filenode = filenode.ok_or(BackfillError::SourceGone)?;
+    Ok((filenode, extent::blocks(job, &session).await?))
+}
+
+/// How many rows are recorded as refused.
+async fn recorded_rows(job: &Job) -> Result<u64, BackfillError> {
+    let session = job.store.session(&job.tag("closing")).await?;
+    let rows = job
         .store
         .row_error_count(&session, &job.name, Direction::Forward)
         .await?;
-    Ok(Closing::Closed {
-        row_errors: u64::try_from(row_errors).unwrap_or(0),
-    })
+    Ok(u64::try_from(rows).unwrap_or(0))
+}
+
+/// Who holds the rows that are missing in these places, as far as it can be told.
+async fn holders(job: &Job, places: &[(Tid, Tid)]) -> Result<Vec<i32>, BackfillError> {
+    let session = job.store.session(&job.tag("closing")).await?;
+    let statement = holders_statement(&job.mapping, HOLDERS_TOLD);
+    let mut pids = BTreeSet::new();
+    for (from, to) in places {
+        let bounds = [
+            (&from.to_string() as _, Type::TEXT),
+            (&to.to_string() as _, Type::TEXT),
+        ];
+        for row in session.query(&statement, &bounds).await? {
+            pids.insert(row.try_get(0).map_err(QueryError::from)?);
+        }
+        if pids.len() >= HOLDERS_TOLD as usize {
+            break;
+        }
+    }
+    Ok(pids.into_iter().collect())
 }
 
 /// Divides the blocks into places of about as many rows as one look covers.
@@ -155,6 +195,21 @@ async fn look_until_it_works(
     }
 }
 
+/// The keys of the rows that are recorded as refused, one more than the plan allows at most.
+async fn recorded_keys(
+    job: &Job,
+    queries: &impl Queries,
+) -> Result<HashSet<Vec<String>>, BackfillError> {
+    let most = u32::try_from(job.settings.max_errors)
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    let recorded = job
+        .store
+        .row_errors(queries, &job.name, Direction::Forward, most)
+        .await?;
+    Ok(recorded.into_iter().map(|row| row.key).collect())
+}
+
 /// Looks at one place, and copies what is missing there and free.
 async fn look(job: &Job, filenode: u32, place: (Tid, Tid)) -> Result<Look, BackfillError> {
     let (from, to) = place;
@@ -167,9 +222,13 @@ async fn look(job: &Job, filenode: u32, place: (Tid, Tid)) -> Result<Look, Backf
         if !lock_source(job, &transaction, filenode).await? {
             return Ok(None);
         }
+        let recorded = recorded_keys(job, &transaction).await?;
+        // Recorded rows are missing too: they must not use up what a look returns, or the others
+        // behind them would pass for nothing.
+        let most = u32::try_from(recorded.len()).unwrap_or(u32::MAX);
         let rows = transaction
             .query(
-                &missing_statement(&job.mapping, KEYS_A_LOOK),
+                &missing_statement(&job.mapping, KEYS_A_LOOK.saturating_add(most)),
                 &[
                     (&from.to_string(), Type::TEXT),
                     (&to.to_string(), Type::TEXT),
@@ -177,20 +236,7 @@ async fn look(job: &Job, filenode: u32, place: (Tid, Tid)) -> Result<Look, Backf
             )
             .await?;
         let keys: Result<Vec<Vec<String>>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-        let keys = keys.map_err(crossfade_postgres::QueryError::from)?;
-        if keys.is_empty() {
-            return Ok(Some(0));
-        }
-        let most = u32::try_from(job.settings.max_errors)
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
-        let recorded: HashSet<Vec<String>> = job
-            .store
-            .row_errors(&transaction, &job.name, Direction::Forward, most)
-            .await?
-            .into_iter()
-            .map(|row| row.key)
-            .collect();
+        let keys = keys.map_err(QueryError::from)?;
         Ok::<_, BackfillError>(Some(
             keys.iter().filter(|key| !recorded.contains(*key)).count(),
         ))

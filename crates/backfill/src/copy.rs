@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use crate::error::BackfillError;
 use crate::job::Job;
 use crate::progress::Tally;
-use crate::worker::{self, Work};
+use crate::worker::{self, Work, until_it_works};
 
 /// How the copy ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +27,19 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Copying, BackfillErr
         if works.contains(&Work::Stopped) {
             return Ok(Copying::Stopped);
         }
-        let session = job.store.session(&job.tag("progress")).await?;
-        let progress = job.store.range_progress(&session, job.migration).await?;
-        if progress.done == progress.ranges {
-            return Ok(Copying::Done);
+        match until_it_works(job, || all_done(job)).await? {
+            None => return Ok(Copying::Stopped),
+            Some(true) => return Ok(Copying::Done),
+            Some(false) => {}
         }
         // A chunk of ours whose connection broke may still hold the last range: it is let go when
         // the server notices.
         tokio::time::sleep(worker::PAUSE).await;
     }
+}
+
+async fn all_done(job: &Job) -> Result<bool, BackfillError> {
+    let session = job.store.session(&job.tag("progress")).await?;
+    let progress = job.store.range_progress(&session, job.migration).await?;
+    Ok(progress.done == progress.ranges)
 }

@@ -6,7 +6,7 @@ use crossfade_postgres::{Queries, Transaction, TransactionSettings};
 use crossfade_state::{Ensured, Filenode, HeapExtent};
 use tokio_postgres::types::Type;
 
-use crate::chunk::abandon;
+use crate::chunk::{abandon, source_first};
 use crate::error::BackfillError;
 use crate::job::Job;
 
@@ -43,12 +43,7 @@ pub(crate) async fn ensure_ranges(job: &Job) -> Result<(), BackfillError> {
 
 async fn in_transaction(job: &Job, transaction: &Transaction) -> Result<Ensured, BackfillError> {
     // Keeps the file from being exchanged between the two questions.
-    transaction
-        .batch(&format!(
-            "lock table only {} in row share mode",
-            job.source_name()
-        ))
-        .await?;
+    source_first(job, transaction).await?;
     let filenode = relation_filenode(transaction, job.source.0).await?;
     let filenode = Filenode(filenode.ok_or(BackfillError::SourceGone)?);
     let blocks = blocks(job, transaction).await?;

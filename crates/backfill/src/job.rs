@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::BackfillError;
 use crate::progress::Tally;
+use crate::worker::until_it_works;
 use crate::{closing, copy, extent, plan_shape, refused};
 
 /// What a run needs to know. Shared by its workers.
@@ -59,11 +60,17 @@ impl Job {
     /// Copies what is missing and closes. The caller still has to wait for the horizon
     /// ([`wait_for_horizon`](crate::wait_for_horizon)) before anything may rely on it.
     pub async fn run(&self) -> Result<Ending, BackfillError> {
-        plan_shape::check(self).await?;
+        let Some(()) = until_it_works(self, || plan_shape::check(self)).await? else {
+            return Ok(Ending::Stopped);
+        };
         refused::retry_recorded(self).await?;
         loop {
-            extent::ensure_ranges(self).await?;
-            let tally = Tally::start(self).await?;
+            let Some(()) = until_it_works(self, || extent::ensure_ranges(self)).await? else {
+                return Ok(Ending::Stopped);
+            };
+            let Some(tally) = until_it_works(self, || Tally::start(self)).await? else {
+                return Ok(Ending::Stopped);
+            };
             if copy::run(self, &tally).await? == copy::Copying::Stopped {
                 return Ok(Ending::Stopped);
             }

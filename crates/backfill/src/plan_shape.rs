@@ -1,7 +1,7 @@
 //! A look at the server's plan of the chunk before the first one: a statement that reads a whole
 //! table for each chunk would take days, and nobody would see why.
 
-use crossfade_postgres::{Mode, Queries, TransactionSettings};
+use crossfade_postgres::{Mode, Queries, TransactionSettings, rule};
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
@@ -39,8 +39,8 @@ pub(crate) async fn check(job: &Job) -> Result<(), BackfillError> {
         None => Value::Null,
     };
     match offending(&plan) {
-        Some(node) => Err(BackfillError::PlanShape { node }),
-        None => Ok(()),
+        Some(node) if rule::holds("backfill/plan-shape") => Err(BackfillError::PlanShape { node }),
+        _ => Ok(()),
     }
 }
 

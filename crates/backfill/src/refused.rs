@@ -5,22 +5,19 @@ use crossfade_postgres::{ErrorClass, Joins, Param, Queries, TransactionSettings}
 use crossfade_state::{Direction, RowError};
 use tokio_postgres::types::Type;
 
-use crate::chunk::abandon;
+use crate::chunk::{abandon, source_first};
 use crate::error::BackfillError;
 use crate::job::{Job, chunk_settings};
-use crate::worker::Failures;
+use crate::worker::{Failures, until_it_works};
 
 /// Rows that are tried again in one run.
 const MOST: u32 = 100_000;
 
 /// Tries every recorded row again; those that fit now, or are gone, are forgotten.
 pub(crate) async fn retry_recorded(job: &Job) -> Result<(), BackfillError> {
-    let session = job.store.session(&job.tag("row-errors")).await?;
-    let recorded = job
-        .store
-        .row_errors(&session, &job.name, Direction::Forward, MOST)
-        .await?;
-    drop(session);
+    let Some(recorded) = until_it_works(job, || recorded(job)).await? else {
+        return Ok(());
+    };
     let statement = rederive_statement(&job.mapping);
     for row_error in recorded {
         let mut failures = Failures::default();
@@ -37,6 +34,14 @@ pub(crate) async fn retry_recorded(job: &Job) -> Result<(), BackfillError> {
         }
     }
     Ok(())
+}
+
+async fn recorded(job: &Job) -> Result<Vec<RowError>, BackfillError> {
+    let session = job.store.session(&job.tag("row-errors")).await?;
+    Ok(job
+        .store
+        .row_errors(&session, &job.name, Direction::Forward, MOST)
+        .await?)
 }
 
 /// Makes the target's row what the source's row is, and forgets the record, in one transaction:
@@ -61,6 +66,7 @@ async fn retry_one(job: &Job, statement: &str, row: &RowError) -> Result<(), Bac
         })
         .collect();
     let work = async {
+        source_first(job, &transaction).await?;
         transaction.execute(statement, &params).await?;
         job.store
             .clear_row_error(&transaction, &job.name, Direction::Forward, &row.key)

@@ -61,7 +61,9 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Work, BackfillError>
             Ok(Chunk::NothingToClaim) => return Ok(Work::Done),
             Ok(Chunk::Rewritten) => {
                 preferred = None;
-                extent::ensure_ranges(job).await?;
+                if let Err(error) = extent::ensure_ranges(job).await {
+                    failures.pause(job, error).await?;
+                }
             }
             Err(failed) if is_racing_writer(&failed) && conflict == Conflict::Fails => {
                 conflict = Conflict::Passes;
@@ -70,14 +72,34 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Work, BackfillError>
                 at: Some((range, end)),
                 error,
             }) if error.class() == ErrorClass::Row => {
-                isolate::run(job, &range, end).await?;
+                // Others take other ranges first, instead of bisecting the same chunk.
+                count_attempt(job, range.id).await;
+                if let Err(error) = isolate::run(job, &range, end).await {
+                    failures.pause(job, error).await?;
+                }
             }
             Err(failed) => {
                 size.halve();
                 preferred = None;
+                if let Some((range, _)) = failed.at {
+                    count_attempt(job, range.id).await;
+                }
                 failures.pause(job, failed.error).await?;
             }
         }
+    }
+}
+
+/// Puts a range behind the others: what keeps it from being copied need not keep them.
+///
+/// A count that is lost to the next failure only costs the order.
+async fn count_attempt(job: &Job, range: RangeId) {
+    let counted = async {
+        let session = job.store.session(&job.tag("attempt")).await?;
+        job.store.count_attempt(&session, range).await
+    };
+    if let Err(error) = counted.await {
+        tracing::debug!(error = %error, "counting a failed chunk");
     }
 }
 
@@ -88,6 +110,24 @@ fn is_racing_writer(failed: &FailedChunk) -> bool {
             .error
             .query()
             .is_some_and(|error| error.is(&SqlState::UNIQUE_VIOLATION))
+}
+
+/// Does `work` again until it succeeds, through passing failures; `None` when told to stop.
+pub(crate) async fn until_it_works<T, W>(
+    job: &Job,
+    mut work: impl FnMut() -> W,
+) -> Result<Option<T>, BackfillError>
+where
+    W: Future<Output = Result<T, BackfillError>>,
+{
+    let mut failures = Failures::default();
+    while !job.stop.is_cancelled() {
+        match work().await {
+            Ok(done) => return Ok(Some(done)),
+            Err(error) => failures.pause(job, error).await?,
+        }
+    }
+    Ok(None)
 }
 
 /// Passing failures in a row.

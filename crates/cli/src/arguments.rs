@@ -66,6 +66,22 @@ pub(crate) enum Command {
     Init(commands::init::Arguments),
     /// Print what a plan file would do: steps, SQL, locks, hazards
     Plan(commands::plan::Arguments),
+    /// Check all that must be true before a migration begins
+    Preflight(commands::preflight::Arguments),
+    /// Register a migration, create its target and dual-write
+    Expand(commands::expand::Arguments),
+    /// Copy the rows, or go on with that, and build the target's indexes
+    Backfill(commands::backfill::Arguments),
+    /// Compare both sides and record the verdict
+    Verify(commands::verify::Arguments),
+    /// Swap the tables
+    Cutover(commands::cutover::Arguments),
+    /// Remove the old side, for good
+    Contract(commands::contract::Arguments),
+    /// Undo a migration, from any stage before contract
+    Rollback(commands::rollback::Arguments),
+    /// Go through every stage that is still to do
+    Run(commands::run::Arguments),
     /// List the migrations of the database
     List(commands::list::Arguments),
     /// Show how far migrations are, what they do, and the next step
@@ -86,6 +102,8 @@ pub(crate) enum Command {
     Approve(commands::approve::Arguments),
     /// Print the SQL for a role of least privilege
     Grants(commands::grants::Arguments),
+    /// Watch a whole migration of a live table, on a private PostgreSQL
+    Demo(commands::demo::Arguments),
     /// Print the JSON Schema of plan files
     Schema,
     /// Print a completion script for a shell
@@ -101,6 +119,14 @@ impl Command {
                 PlanFormat::Json => Format::Json,
                 PlanFormat::Text | PlanFormat::Sql => Format::Text,
             },
+            Self::Preflight(arguments) => arguments.format.format,
+            Self::Expand(arguments) => arguments.format.format,
+            Self::Backfill(arguments) => arguments.format.format,
+            Self::Verify(arguments) => arguments.format.format,
+            Self::Cutover(arguments) => arguments.format.format,
+            Self::Contract(arguments) => arguments.format.format,
+            Self::Rollback(arguments) => arguments.format.format,
+            Self::Run(arguments) => arguments.format.format,
             Self::List(arguments) => arguments.format.format,
             Self::Status(arguments) => arguments.format.format,
             Self::History(arguments) => arguments.format.format,
@@ -111,7 +137,7 @@ impl Command {
             Self::Set(arguments) => arguments.format.format,
             Self::Approve(arguments) => arguments.format.format,
             Self::Grants(arguments) => arguments.format.format,
-            Self::Schema | Self::Completions(_) => Format::Text,
+            Self::Demo(_) | Self::Schema | Self::Completions(_) => Format::Text,
         }
     }
 }

@@ -9,10 +9,18 @@ pub(crate) enum Exit {
     Internal,
     /// A command line, settings or a plan that is not valid.
     Usage,
+    /// Another runner has the lease.
+    Lease,
+    /// The data: mismatches, rows that cannot be copied, a way back that would lose writes.
+    Data,
     /// A gate is shut: privilege, authentication, preflight, drift.
     Gate,
+    /// Waits for people or time: approval, hold, soak.
+    Waiting,
     /// Passes by itself: no server, no lock, no connection.
     Retryable,
+    /// Stopped cleanly, as it was told to; there is work left.
+    Stopped,
     /// Done.
     Done,
 }
@@ -23,8 +31,12 @@ impl Exit {
         match self {
             Self::Internal => 1,
             Self::Usage => 2,
+            Self::Lease => 4,
+            Self::Data => 6,
             Self::Gate => 7,
+            Self::Waiting => 5,
             Self::Retryable => 8,
+            Self::Stopped => 3,
             Self::Done => 0,
         }
     }
@@ -44,14 +56,18 @@ mod tests {
     fn the_first_of_several_is_the_documented_one() {
         let mut all = [
             Exit::Done,
+            Exit::Stopped,
             Exit::Retryable,
+            Exit::Waiting,
             Exit::Gate,
+            Exit::Data,
+            Exit::Lease,
             Exit::Usage,
             Exit::Internal,
         ]
         .to_vec();
         all.sort();
         let codes: Vec<u8> = all.into_iter().map(Exit::code).collect();
-        assert_eq!(codes, [1, 2, 7, 8, 0]);
+        assert_eq!(codes, [1, 2, 4, 6, 7, 5, 8, 3, 0]);
     }
 }

@@ -15,6 +15,8 @@ mod signals;
 mod state;
 mod stderr;
 mod usage;
+mod verification;
+mod work;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,9 @@ use crate::settings::Settings;
 use crate::stderr::Stderr;
 
 fn main() -> ExitCode {
+    // Reads FAILPOINTS, and holds to what it says until the process ends.
+    #[cfg(feature = "failpoints")]
+    let _failpoints = fail::FailScenario::setup();
     panic::report_as_internal_error();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

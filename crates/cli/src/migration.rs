@@ -9,17 +9,24 @@ use crossfade_state::{MigrationRecord, Store};
 use crate::error::{Code, Failure};
 use crate::plan_source::PlanSource;
 
-/// The name that `given` means. What has the form of a name is one; anything else is a file.
+/// The name that `given` means.
 pub(crate) fn name(given: &str) -> Result<MigrationName, Failure> {
+    self::given(given).map(|(name, _)| name)
+}
+
+/// The name that `given` means, and the plan file if it is one. What has the form of a name is
+/// one; anything else is a file.
+pub(crate) fn given(given: &str) -> Result<(MigrationName, Option<PlanSource>), Failure> {
     if let Ok(name) = MigrationName::new(given) {
-        return Ok(name);
+        return Ok((name, None));
     }
     let path = Path::new(given);
     if given != "-" && !path.exists() {
         let message = format!("{given:?} is no name of a migration and no file");
         return Err(Failure::new(Code::UnknownMigration, message));
     }
-    Ok(PlanSource::read(path)?.parsed.plan.name)
+    let source = PlanSource::read(path)?;
+    Ok((source.parsed.plan.name.clone(), Some(source)))
 }
 
 /// The registered migration of that name.

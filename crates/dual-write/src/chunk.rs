@@ -62,12 +62,28 @@ pub fn chunk_statement_over_writers(mapping: &Mapping) -> String {
 /// Keys (as text) of the rows of a range that the mirror lacks, at most `limit` of them: what a
 /// chunk skipped because somebody else held it. Takes no row lock.
 pub fn missing_statement(mapping: &Mapping, limit: u32) -> String {
+    let key = sql::key_text(&mapping.key, SOURCE);
+    format!("{} limit {limit}", missing(mapping, &key))
+}
+
+/// Backend process ids of those who hold the rows of a range that the mirror lacks, where one
+/// transaction alone holds a row: several have no id in common that could be looked up.
+pub fn holders_statement(mapping: &Mapping, limit: u32) -> String {
+    format!(
+        "select distinct l.pid from ({}) as held \
+         join pg_catalog.pg_locks l on l.locktype = 'transactionid' and l.granted \
+         and l.transactionid = held.holder and l.pid is not null limit {limit}",
+        missing(mapping, &format!("{SOURCE}.xmax as holder"))
+    )
+}
+
+/// What `select` says of the rows of a range that the mirror lacks.
+fn missing(mapping: &Mapping, select: &str) -> String {
     let key = sql::lateral_key(mapping);
     format!(
-        "select {} from {}{} \
+        "select {select} from {}{} \
          where {SOURCE}.ctid >= $1::text::pg_catalog.tid and {SOURCE}.ctid < $2::text::pg_catalog.tid \
-         and not exists (select from {} where {}) limit {limit}",
-        sql::key_text(&mapping.key, SOURCE),
+         and not exists (select from {} where {})",
         sql::only(&mapping.source, SOURCE),
         key.join,
         sql::only(&mapping.target, sql::TARGET_ALIAS),

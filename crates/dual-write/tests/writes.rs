@@ -389,7 +389,8 @@ async fn a_session_that_planned_on_a_tiny_mirror_never_scans_it() -> Result<()> 
     app.run("begin").await?;
     // More than the five executions after which a plan is cached for good.
     for id in 1..=10 {
-        app.run(&format!("delete from public.source where id = {id}")).await?;
+        app.run(&format!("delete from public.source where id = {id}"))
+            .await?;
     }
     let scans: i64 = app
         .query_one_value(

@@ -12,6 +12,8 @@ use crate::continuity;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
+use crate::expand::refuse_drift;
+use crate::gate;
 use crate::runner::{Runner, StageEnd, under_lease};
 
 impl Engine {
@@ -30,11 +32,15 @@ impl Engine {
             Stage::CutOver | Stage::Contracted => return Ok(StageEnd::Reached { already: true }),
             Stage::Expanded | Stage::Backfilling | Stage::Backfilled | Stage::Verified => {}
         }
-        under_lease(self, &record, async |runner| backfill_under_lease(runner).await).await
+        under_lease(self, &record, async |runner| {
+            backfill_under_lease(runner).await
+        })
+        .await
     }
 }
 
 async fn backfill_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
+    refuse_drift(runner).await?;
     mend_gap(runner).await?;
     if runner.has_reached(Stage::Backfilled) {
         return retry_refused_rows(runner).await;
@@ -171,14 +177,22 @@ async fn retry_refused_rows(runner: &mut Runner<'_>) -> Result<StageEnd, EngineE
     let (engine, id) = (runner.engine, runner.record.id);
     let session = engine.store.session(&runner.tag("row-errors")).await?;
     let name = &runner.record.name;
-    let refused = engine.store.row_error_count(&session, name, Direction::Forward).await?;
+    let refused = engine
+        .store
+        .row_error_count(&session, name, Direction::Forward)
+        .await?;
     drop(session);
     if refused == 0 {
         return Ok(StageEnd::Reached { already: true });
     }
-    let transaction = runner.begin("void", &TransactionSettings::default()).await?;
+    let transaction = runner
+        .begin("void", &TransactionSettings::default())
+        .await?;
     let voided = Progress::ProofVoided;
-    let stage = engine.store.advance(&transaction, id, voided, &engine.actor).await?;
+    let stage = engine
+        .store
+        .advance(&transaction, id, voided, &engine.actor)
+        .await?;
     transaction.commit().await?;
     runner.record.stage = stage;
     let ending = run_job(runner).await?;
@@ -199,9 +213,15 @@ async fn close(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
     }
     mend_gap(runner).await?;
     let (engine, id) = (runner.engine, runner.record.id);
-    let transaction = runner.begin("closed", &TransactionSettings::default()).await?;
+    let transaction = runner
+        .begin("closed", &TransactionSettings::default())
+        .await?;
     let closed = Progress::BackfillClosed;
-    let stage = engine.store.advance(&transaction, id, closed, &engine.actor).await?;
+    gate::record_target(runner, &transaction).await?;
+    let stage = engine
+        .store
+        .advance(&transaction, id, closed, &engine.actor)
+        .await?;
     failpoint::hit("backfill/before-close-commit");
     transaction.commit().await?;
     runner.record.stage = stage;

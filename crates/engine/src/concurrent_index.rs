@@ -30,7 +30,8 @@ const STATE: &str = "select i.indisvalid as valid, \
        and c.relname = $2::text::pg_catalog.name";
 
 const BUILDING: &str = "select p.pid from pg_catalog.pg_stat_progress_create_index p \
-     where p.relid = $1::text::pg_catalog.regclass";
+     where p.relid = $1::text::pg_catalog.regclass \
+       and p.datname = pg_catalog.current_database()";
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 

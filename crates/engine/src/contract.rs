@@ -30,7 +30,10 @@ impl Engine {
                 });
             }
         }
-        under_lease(self, &record, async |runner| contract_under_lease(runner).await).await
+        under_lease(self, &record, async |runner| {
+            contract_under_lease(runner).await
+        })
+        .await
     }
 }
 

@@ -31,7 +31,10 @@ impl Engine {
             }
             _ => {}
         }
-        under_lease(self, &record, async |runner| cut_over_under_lease(runner).await).await
+        under_lease(self, &record, async |runner| {
+            cut_over_under_lease(runner).await
+        })
+        .await
     }
 }
 
@@ -143,10 +146,11 @@ async fn swap(
     if reversed {
         locks.reverse();
     }
-    for lock in locks {
-        let sql = format!("lock table only {} in {} mode", lock.relation, lock.level);
-        transaction.batch(&sql).await?;
-    }
+    let locks: Vec<String> = locks
+        .into_iter()
+        .map(|lock| format!("lock table only {} in {} mode", lock.relation, lock.level))
+        .collect();
+    transaction.batch(&locks.join("; ")).await?;
     let locked_at = Instant::now();
     // Only now: a look before the locks would miss what committed while they were waited for.
     match gate::check(runner, transaction, tables, compared).await? {
@@ -159,11 +163,16 @@ async fn swap(
     transaction.batch(&step.statements.join(";\n")).await?;
     failpoint::hit("cutover/swapped");
     let (store, id) = (&runner.engine.store, runner.record.id);
-    store.finish_step(transaction, id, &step.id).await?;
-    continuity::record_reverse(runner, transaction, tables[1]).await?;
-    store
-        .advance(transaction, id, Progress::CutOver, &runner.engine.actor)
-        .await?;
+    tokio::try_join!(
+        async { Ok(store.finish_step(transaction, id, &step.id).await?) },
+        continuity::record_reverse(runner, transaction, tables[1]),
+        async {
+            let actor = &runner.engine.actor;
+            Ok(store
+                .advance(transaction, id, Progress::CutOver, actor)
+                .await?)
+        },
+    )?;
     Ok(locked_at)
 }
 

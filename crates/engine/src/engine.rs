@@ -87,8 +87,11 @@ impl Engine {
         &self,
         name: &MigrationName,
     ) -> Result<MigrationRecord, EngineError> {
-        let session = self.store.session("engine/find").await?;
-        let record = self.store.find(&session, name).await?;
+        let find = async || {
+            let session = self.store.session("engine/find").await?;
+            Ok(self.store.find(&session, name).await?)
+        };
+        let record = self.patiently(find).await?;
         record.ok_or_else(|| EngineError::UnknownMigration(name.clone()))
     }
 }

@@ -49,7 +49,8 @@ pub enum EngineError {
     /// No migration has this name.
     #[error("no migration is called {0}")]
     UnknownMigration(MigrationName),
-    /// Preflight found something that must be mended or accepted first.
+    /// Preflight found something that must be mended or accepted first; the report holds nothing
+    /// else.
     #[error("preflight did not pass")]
     Preflight(Box<Report>),
     /// The plan is dangerous, and nobody has accepted that.

@@ -9,7 +9,7 @@ use crossfade_plan::{Stage, event::Event};
 use crossfade_planner::{PlannerSettings, collect_facts, plan};
 use crossfade_postgres::catalog::{Catalog, Table};
 use crossfade_postgres::{Database, Mode, TransactionSettings};
-use crossfade_state::{NewMigration, RelationOid};
+use crossfade_state::{MigrationRecord, NewMigration, RelationOid, StateError};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -61,31 +61,45 @@ impl Engine {
         file: &PlanFile,
         reviewed: Option<&ExecutionPlan>,
     ) -> Result<StageEnd, EngineError> {
+        let record = self
+            .patiently(async || Box::pin(self.registered(file, reviewed)).await)
+            .await?;
+        if record.stage >= Stage::Expanded {
+            return Ok(StageEnd::Reached { already: true });
+        }
+        under_lease(self, &record, async |runner| {
+            expand_under_lease(runner).await
+        })
+        .await
+    }
+
+    /// The migration of the plan file, registered now if it was not before.
+    async fn registered(
+        &self,
+        file: &PlanFile,
+        reviewed: Option<&ExecutionPlan>,
+    ) -> Result<MigrationRecord, EngineError> {
         let session = self.store.session(&format!("{}/expand", file.name)).await?;
         let known = self.store.find(&session, &file.name).await?;
         drop(session);
-        let known = known.filter(|record| record.stage != Stage::RolledBack);
-        let record = match known {
+        match known.filter(|record| record.stage != Stage::RolledBack) {
             Some(record) => {
                 // Refuses a file that was edited since.
                 let plan = self.registered_plan(&record).await?;
                 self.register(&plan.with_file(file), record.table_oid)
                     .await?;
-                if record.stage >= Stage::Expanded {
-                    return Ok(StageEnd::Reached { already: true });
-                }
-                record
+                Ok(record)
             }
-            None => self.register_anew(file, reviewed).await?,
-        };
-        under_lease(self, &record, async |runner| expand_under_lease(runner).await).await
+            None => self.register_anew(file, reviewed).await,
+        }
     }
 
     async fn register_anew(
         &self,
         file: &PlanFile,
         reviewed: Option<&ExecutionPlan>,
-    ) -> Result<crossfade_state::MigrationRecord, EngineError> {
+    ) -> Result<MigrationRecord, EngineError> {
+        self.refuse_taken(file).await?;
         let settings = PlannerSettings {
             state_schema: self.store.schema().clone(),
         };
@@ -94,7 +108,14 @@ impl Engine {
             refuse_unreviewed(&expansion.plan, reviewed)?;
         }
         self.refuse_hazards(&expansion.plan)?;
-        let report = preflight::run(self, &expansion, Scope::Expand).await?;
+        let report = preflight::run(
+            self.database(),
+            Some(&self.store),
+            &self.limits,
+            &expansion,
+            Scope::Expand,
+        )
+        .await?;
         report.refuse_unless_passed(&self.limits)?;
         for text in report.warnings() {
             self.events.emit(Event::Warning { text });
@@ -104,7 +125,25 @@ impl Engine {
         self.record(&file.name).await
     }
 
-    async fn register(
+    /// Registering would refuse it as well; but before that, the other migration's target would
+    /// fail the plan or preflight, which says less.
+    async fn refuse_taken(&self, file: &PlanFile) -> Result<(), EngineError> {
+        let session = self.store.session(&format!("{}/expand", file.name)).await?;
+        let all = self.store.list(&session).await?;
+        let other = all.into_iter().find(|record| {
+            !record.stage.is_final() && record.name != file.name && record.table == *file.table
+        });
+        match other {
+            None => Ok(()),
+            Some(other) => Err(StateError::TableTaken {
+                table: other.table,
+                other: other.name.to_string(),
+            }
+            .into()),
+        }
+    }
+
+    pub(crate) async fn register(
         &self,
         plan: &ExecutionPlan,
         table_oid: RelationOid,
@@ -121,7 +160,7 @@ impl Engine {
 
     pub(crate) async fn registered_plan(
         &self,
-        record: &crossfade_state::MigrationRecord,
+        record: &MigrationRecord,
     ) -> Result<ExecutionPlan, EngineError> {
         let session = self.store.session(&format!("{}/plan", record.name)).await?;
         Ok(self.store.plan(&session, record.id).await?)
@@ -183,8 +222,9 @@ async fn expand_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, EngineE
     Ok(StageEnd::Reached { already: false })
 }
 
-/// An earlier run may have registered the plan and died; the table may have changed since.
-async fn refuse_drift(runner: &Runner<'_>) -> Result<(), EngineError> {
+/// Fails if the source is not what the plan was made for: somebody may have changed it since. A
+/// column that the plan does not know would be lost in the swap.
+pub(crate) async fn refuse_drift(runner: &Runner<'_>) -> Result<(), EngineError> {
     let snapshot = TransactionSettings {
         mode: Mode::Snapshot,
         ..TransactionSettings::default()

@@ -1,8 +1,8 @@
 //! The gate: what must be proved for the swap, asked inside its own transaction, under its locks.
 
 use crossfade_dual_write::Gap;
-use crossfade_plan::fingerprint::{Drift, drift};
-use crossfade_plan::{Progress, Stage};
+use crossfade_plan::fingerprint::{CatalogParts, Drift, drift};
+use crossfade_plan::{Progress, QualifiedName, Stage};
 use crossfade_postgres::catalog::Table;
 use crossfade_postgres::{Mode, Queries, QueryError, Transaction, TransactionSettings};
 use crossfade_state::{Direction, RelationOid, Verdict};
@@ -20,7 +20,8 @@ pub enum Shut {
     Stage(Stage),
     /// Triggers were changed or switched off since they were created.
     Gap(Gap),
-    /// The source is not what the plan was made for, or either table changed a moment ago.
+    /// The source is not what the plan was made for, the target not what the backfill built, or
+    /// either changed a moment ago.
     Drift(Vec<Drift>),
     /// The latest verification is not a full one without a difference.
     NotProved,
@@ -66,8 +67,26 @@ const STAMP: &str = include_str!("gate_stamp.sql");
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stamp(String);
 
-/// Compares the source with the plan, and returns the stamp of what was compared. The stamp is
-/// read first: what changes in between is then seen under the locks.
+/// Keeps what the target is once the backfill has built it, in the transaction that closes it.
+pub(crate) async fn record_target(
+    runner: &Runner<'_>,
+    transaction: &Transaction,
+) -> Result<(), EngineError> {
+    let parts = parts(transaction, &runner.plan.mapping.target).await?;
+    let (store, id) = (&runner.engine.store, runner.record.id);
+    store.record_target_catalog(transaction, id, &parts).await?;
+    Ok(())
+}
+
+async fn parts(queries: &impl Queries, name: &QualifiedName) -> Result<CatalogParts, EngineError> {
+    let table = Table::load(queries, name).await?;
+    let table = table.ok_or_else(|| EngineError::NoTable(name.clone()))?;
+    Ok(table.parts())
+}
+
+/// Compares the source with the plan and the target with what the backfill built, and returns the
+/// stamp of what was compared. The stamp is read first: what changes in between is then seen under
+/// the locks.
 pub(crate) async fn compare_catalogs(
     runner: &Runner<'_>,
     tables: [RelationOid; 2],
@@ -82,10 +101,16 @@ pub(crate) async fn compare_catalogs(
         .begin(&runner.tag("drift"), &settings)
         .await?;
     let stamp = stamp(&transaction, tables).await?;
-    let table = Table::load(&transaction, &runner.plan.mapping.source).await?;
+    let (plan, store) = (&runner.plan, &runner.engine.store);
+    let mut drifted = drift(
+        &plan.catalog,
+        &parts(&transaction, &plan.mapping.source).await?,
+    );
+    // Without a record everything is drift: what was not built cannot be right.
+    let built = store.target_catalog(&transaction, runner.record.id).await?;
+    let found = parts(&transaction, &plan.mapping.target).await?;
+    drifted.extend(drift(&built.unwrap_or_default(), &found));
     transaction.rollback().await?;
-    let table = table.ok_or_else(|| EngineError::NoTable(runner.plan.mapping.source.clone()))?;
-    let drifted = drift(&runner.plan.catalog, &table.parts());
     Ok(if drifted.is_empty() {
         Ok(stamp)
     } else {
@@ -113,31 +138,30 @@ pub(crate) async fn check_state(
     queries: &impl Queries,
 ) -> Result<Option<Shut>, EngineError> {
     let (store, id) = (&runner.engine.store, runner.record.id);
-    let record = store.migration(queries, id).await?;
+    // Sent at once: each round trip under the locks is one that everybody waits for.
+    let (record, latest, refused, control) = tokio::try_join!(
+        store.migration(queries, id),
+        store.latest_verification(queries, id),
+        store.row_error_count(queries, &runner.record.name, Direction::Forward),
+        store.control(queries, id),
+    )?;
     if record.stage.after(Progress::CutOver).is_err() {
         return Ok(Some(Shut::Stage(record.stage)));
     }
-    let proved = store
-        .latest_verification(queries, id)
-        .await?
-        .is_some_and(|latest| {
-            latest.valid
-                && latest.direction == Direction::Forward
-                && latest
-                    .result
-                    .is_some_and(|result| result.verdict == Verdict::Exact)
-        });
+    let proved = latest.is_some_and(|latest| {
+        latest.valid
+            && latest.direction == Direction::Forward
+            && latest
+                .result
+                .is_some_and(|result| result.verdict == Verdict::Exact)
+    });
     if !proved {
         return Ok(Some(Shut::NotProved));
     }
-    let refused = store
-        .row_error_count(queries, &runner.record.name, Direction::Forward)
-        .await?;
     if refused > 0 {
         return Ok(Some(Shut::RowErrors(refused)));
     }
-    let held = store.control(queries, id).await?.hold;
-    if held {
+    if control.hold {
         return Ok(Some(Shut::Held));
     }
     missing_approvals(runner, queries, &runner.plan.file.cutover.approvals).await
@@ -172,15 +196,17 @@ pub(crate) async fn check(
     tables: [RelationOid; 2],
     compared: &Stamp,
 ) -> Result<Option<Shut>, EngineError> {
-    if let Some(shut) = check_state(runner, transaction).await? {
-        return Ok(Some(shut));
-    }
     let names = &runner.plan.objects.forward;
-    if let Some(gap) = continuity::gap(runner, transaction, tables[0], names).await? {
+    let (shut, gap, stamp) = tokio::try_join!(
+        check_state(runner, transaction),
+        continuity::gap(runner, transaction, tables[0], names),
+        stamp(transaction, tables),
+    )?;
+    if shut.is_some() {
+        return Ok(shut);
+    }
+    if let Some(gap) = gap {
         return Ok(Some(Shut::Gap(gap)));
     }
-    if stamp(transaction, tables).await? != *compared {
-        return Ok(Some(Shut::Drift(Vec::new())));
-    }
-    Ok(None)
+    Ok((stamp != *compared).then(|| Shut::Drift(Vec::new())))
 }

@@ -12,8 +12,11 @@ mod executor;
 mod expand;
 mod gate;
 mod holders;
+mod journal;
+mod patience;
 pub mod preflight;
 mod rollback;
+mod run;
 mod runner;
 mod verify;
 
@@ -22,5 +25,6 @@ pub use error::EngineError;
 pub use expand::Expansion;
 pub use gate::Shut;
 pub use rollback::Loss;
+pub use run::{RunEnd, RunRequest};
 pub use runner::StageEnd;
 pub use verify::{Comparison, VerifyEnd, VerifyRequest};

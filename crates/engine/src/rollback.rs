@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crossfade_dual_write::Gap;
 use crossfade_plan::event::Event;
 use crossfade_plan::{MigrationName, Progress, Stage};
 use crossfade_postgres::{Queries, QueryError, Transaction, TransactionSettings, failpoint};
@@ -41,7 +42,10 @@ impl Engine {
             }
             _ => {}
         }
-        under_lease(self, &record, async |runner| roll_back_under_lease(runner, loss).await).await
+        under_lease(self, &record, async move |runner| {
+            roll_back_under_lease(runner, loss).await
+        })
+        .await
     }
 }
 
@@ -121,21 +125,26 @@ async fn undo(
     } else {
         (Stage::Verified, &objects.target)
     };
+    let mut locks = Vec::new();
     for table in [&plan.mapping.source, mirror] {
         if exists(transaction, &table.to_string()).await? {
-            transaction
-                .batch(&format!("lock table only {table} in access exclusive mode"))
-                .await?;
+            locks.push(format!("lock table only {table} in access exclusive mode"));
         }
     }
+    transaction.batch(&locks.join("; ")).await?;
     let locked_at = Instant::now();
     if cut_over {
         // Under the locks: nobody can add to it any more.
-        let missed = store.reverse_loss(transaction, runner.record.id).await?;
+        let (missed, gap) = tokio::try_join!(
+            async { Ok(store.reverse_loss(transaction, runner.record.id).await?) },
+            reverse_gap(runner, transaction),
+        )?;
         if let (Some(missed), Loss::Refused) = (missed, loss) {
             return Err(EngineError::WindowClosed(missed));
         }
-        refuse_reverse_gap(runner, transaction, loss).await?;
+        if let (Some(gap), Loss::Refused) = (gap, loss) {
+            return Err(EngineError::Gap(gap));
+        }
     }
     let statements = plan.undo_from(from).join(";\n");
     transaction.batch(&statements).await?;
@@ -151,22 +160,16 @@ async fn undo(
 }
 
 /// A gap in reverse dual-write: the old side may lack writes that nobody counted.
-async fn refuse_reverse_gap(
+async fn reverse_gap(
     runner: &Runner<'_>,
     transaction: &Transaction,
-    loss: Loss,
-) -> Result<(), EngineError> {
-    let record = runner
-        .engine
-        .store
-        .dual_write_record(transaction, runner.record.id)
-        .await?;
-    let Some(record) = record else { return Ok(()) };
+) -> Result<Option<Gap>, EngineError> {
+    let (store, id) = (&runner.engine.store, runner.record.id);
+    let Some(record) = store.dual_write_record(transaction, id).await? else {
+        return Ok(None);
+    };
     let names = &runner.plan.objects.reverse;
-    match continuity::gap(runner, transaction, record.target, names).await? {
-        Some(gap) if loss == Loss::Refused => Err(EngineError::Gap(gap)),
-        _ => Ok(()),
-    }
+    continuity::gap(runner, transaction, record.target, names).await
 }
 
 async fn exists(queries: &impl Queries, table: &str) -> Result<bool, EngineError> {

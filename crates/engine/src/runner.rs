@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::journal::Journal;
+use crate::patience::Patience;
 
 /// Pause between two attempts to reach a server that is away.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
@@ -41,30 +43,54 @@ impl Ending for StageEnd {
     }
 }
 
-/// Runs the work of a stage under the migration's lease, and again if the lease ran out without
-/// anybody taking it (the server was away for longer than it lives): what was open then has been
-/// fenced out, and the work begins from what is recorded.
-pub(crate) async fn under_lease<'a, T: Ending>(
-    engine: &'a Engine,
+/// Runs the work of a stage under the migration's lease, and again, from what is recorded, after
+/// failures that pass and if the lease ran out without anybody taking it (the server was away for
+/// longer than it lives): what was open then has been fenced out.
+pub(crate) async fn under_lease<T: Ending>(
+    engine: &Engine,
     record: &MigrationRecord,
-    work: impl AsyncFn(&mut Runner<'a>) -> Result<T, EngineError>,
+    work: impl AsyncFn(&mut Runner<'_>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
+    let (journal, engine) = Journal::open(engine, record.id);
+    let result = until_it_lasts(&engine, record, work).await;
+    journal.close().await;
+    result
+}
+
+async fn until_it_lasts<T: Ending>(
+    engine: &Engine,
+    record: &MigrationRecord,
+    work: impl AsyncFn(&mut Runner<'_>) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let mut patience = Patience::new(engine);
     loop {
-        let mut runner = Runner::start(engine, record.clone()).await?;
-        let result = Box::pin(work(&mut runner)).await;
-        let lost = runner.heartbeat.lost().is_cancelled();
-        let result = runner.finish(result).await;
-        let again = match &result {
-            Ok(end) => end.is_stopped(),
-            Err(EngineError::State(StateError::FencedOut { .. })) => true,
-            Err(error) => error.class() == ErrorClass::Reconnect,
+        let mut runner = match Runner::start(engine, record.clone()).await {
+            Ok(runner) => runner,
+            Err(error) => {
+                patience.pause(engine, error).await?;
+                continue;
+            }
         };
-        if !lost || !again || engine.stop.is_cancelled() {
-            return result;
+        let began = Instant::now();
+        let result = Box::pin(work(&mut runner)).await;
+        patience.worked_since(began);
+        let lost = runner.heartbeat.lost().is_cancelled();
+        let error = match runner.finish(result).await {
+            Ok(end) if lost && end.is_stopped() && !engine.stop.is_cancelled() => None,
+            Ok(end) => return Ok(end),
+            Err(EngineError::State(StateError::FencedOut { .. }))
+                if lost && !engine.stop.is_cancelled() =>
+            {
+                None
+            }
+            Err(error) => Some(error),
+        };
+        match error {
+            Some(error) => patience.pause(engine, error).await?,
+            None => engine.events.emit(Event::Note {
+                text: "the lease ran out; asking for it again".to_owned(),
+            }),
         }
-        engine.events.emit(Event::Note {
-            text: "the lease ran out; asking for it again".to_owned(),
-        });
     }
 }
 

@@ -13,13 +13,17 @@ use crossfade_throttle::{Admission, Throttle};
 use crossfade_verify::{Compared, Job, Pace, Permission, RepairReport, Report, SelfTest, Settings};
 use tokio_util::sync::CancellationToken;
 
-use crate::{backfill, continuity};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::expand::refuse_drift;
 use crate::runner::{Ending, Runner, under_lease};
+use crate::{backfill, continuity};
 
 /// Under which names in the plan's invariants are looked up.
 const INVARIANT_PATH: &str = "pg_catalog, public";
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(200);
 
 /// What is asked of a verification.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +92,10 @@ impl Engine {
                 });
             }
         }
-        under_lease(self, &record, async |runner| verify_under_lease(runner, request).await).await
+        under_lease(self, &record, async |runner| {
+            verify_under_lease(runner, request).await
+        })
+        .await
     }
 }
 
@@ -97,6 +104,9 @@ async fn verify_under_lease(
     request: VerifyRequest,
 ) -> Result<VerifyEnd, EngineError> {
     let direction = direction(runner);
+    if direction == Direction::Forward {
+        refuse_drift(runner).await?;
+    }
     mend_gap(runner, direction).await?;
     let job = job(runner, direction).await?;
     if request.comparison == Comparison::SelfTest {
@@ -204,7 +214,7 @@ async fn job(runner: &Runner<'_>, direction: Direction) -> Result<Job<Paced>, En
             stop: runner.stop().clone(),
             events: engine.events.clone(),
             rows_estimated: estimates.and_then(|estimates| estimates.rows),
-            tally: Mutex::default(),
+            tally: Mutex::new(Tally::start()),
         },
         stop: runner.stop().clone(),
     })
@@ -226,6 +236,13 @@ async fn compare(
         Comparison::Counts => Box::pin(job.counts(invariants, INVARIANT_PATH)).await?,
         Comparison::SelfTest => unreachable!("the self-test compares on its own"),
     };
+    job.pace.tell(
+        &mut job
+            .pace
+            .tally
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner),
+    );
     let rows = |count: i64| u64::try_from(count).unwrap_or(0);
     runner.engine.events.emit(Event::Verdict {
         verdict: report.verdict.as_str().to_owned(),
@@ -238,7 +255,7 @@ async fn compare(
 
 /// Records the verdict, and the stage that follows, in one transaction.
 async fn record(runner: &mut Runner<'_>, report: &Report) -> Result<(), EngineError> {
-    failpoint::hit("verify/before-record");
+    failpoint::hit("verify/before-verdict");
     let (store, id) = (&runner.engine.store, runner.record.id);
     let transaction = runner
         .begin("verdict", &TransactionSettings::default())
@@ -273,11 +290,31 @@ struct Paced {
     tally: Mutex<Tally>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tally {
     rows: u64,
-    started: Option<Instant>,
-    told: Option<Instant>,
+    started: Instant,
+    told: Instant,
+}
+
+impl Tally {
+    fn start() -> Self {
+        let now = Instant::now();
+        Self {
+            rows: 0,
+            started: now,
+            told: now,
+        }
+    }
+}
+
+impl Paced {
+    fn tell(&self, tally: &mut Tally) {
+        tally.told = Instant::now();
+        let seconds = tally.started.elapsed().as_secs_f64();
+        let progress = progress(tally.rows, self.rows_estimated, seconds);
+        self.events.emit(Event::Progress(progress));
+    }
 }
 
 impl Pace for Paced {
@@ -292,23 +329,9 @@ impl Pace for Paced {
         failpoint::hit("verify/compared");
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.rows += chunk.source_rows;
-        let seconds = tally
-            .started
-            .get_or_insert_with(Instant::now)
-            .elapsed()
-            .as_secs_f64();
-        if tally
-            .told
-            .is_some_and(|told| told.elapsed() < Duration::from_millis(200))
-        {
-            return;
+        if tally.told.elapsed() >= TELL_EVERY {
+            self.tell(&mut tally);
         }
-        tally.told = Some(Instant::now());
-        self.events.emit(Event::Progress(progress(
-            tally.rows,
-            self.rows_estimated,
-            seconds,
-        )));
     }
 }
 
@@ -319,7 +342,8 @@ impl Pace for Paced {
     reason = "estimates for people; never negative"
 )]
 fn progress(rows: u64, estimated: Option<f64>, seconds: f64) -> RowProgress {
-    let rate = (seconds > 0.0).then(|| rows as f64 / seconds);
+    // Before that, it is the rate of the clock.
+    let rate = (seconds >= 0.5).then(|| rows as f64 / seconds);
     let left = estimated.map(|estimated| (estimated - rows as f64).max(0.0));
     RowProgress {
         rows_done: rows,

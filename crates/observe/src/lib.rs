@@ -3,7 +3,7 @@
 //!
 //! Nothing here changes anything: [`status`] reads the state, [`progress`] consumes events.
 
-mod quantity;
+pub mod quantity;
 
 pub mod progress;
 pub mod status;

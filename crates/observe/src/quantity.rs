@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `1,234,567`.
-pub(crate) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let first = digits.len() % 3;
     let mut groups = Vec::new();
@@ -20,7 +20,7 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// Rows a second, without digits that nobody needs: `12,300 rows/s`, `0.4 rows/s`.
-pub(crate) fn rate(rows: f64) -> String {
+pub fn rate(rows: f64) -> String {
     if rows < 10.0 {
         return format!("{rows:.1} rows/s");
     }
@@ -34,7 +34,7 @@ pub(crate) fn rate(rows: f64) -> String {
 }
 
 /// The two largest units: `2h 5m`, `45s`.
-pub(crate) fn duration(duration: Duration) -> String {
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [
         (seconds / 86_400, "d"),
@@ -57,13 +57,13 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// Microseconds as `4.2 ms`.
-pub(crate) fn milliseconds(micros: u64) -> String {
+pub fn milliseconds(micros: u64) -> String {
     let tenths = micros.div_ceil(100);
     format!("{}.{} ms", count(tenths / 10), tenths % 10)
 }
 
 /// `41.1 %`; 100 only for all of it.
-pub(crate) fn percent(ratio: f64) -> String {
+pub fn percent(ratio: f64) -> String {
     let tenths = (ratio * 1000.0).floor() / 10.0;
     format!("{tenths:.1} %")
 }

@@ -51,6 +51,8 @@ hazards! {
     VolatileExpression = "VOLATILE_EXPRESSION",
     /// An index or constraint goes away with a column it is on.
     DependentDropped = "DEPENDENT_DROPPED",
+    /// A function keeps plans that a change of the columns breaks, and cannot be touched.
+    DependentFunction = "DEPENDENT_FUNCTION",
     /// Transactions at REPEATABLE READ or SERIALIZABLE may get 40001 more often.
     SerializableWriters = "SERIALIZABLE_WRITERS",
 }

@@ -49,16 +49,36 @@ pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
         "have at least that much free before the backfill",
     );
     prepared_statements(target, facts);
+    functions(target);
+}
+
+/// Functions keep plans and record types in each open session until they are touched.
+fn functions(target: &mut TargetTable<'_>) {
+    if target.row_is_unchanged() {
+        return;
+    }
+    let source = target.source;
+    for function in source
+        .mentioning_functions
+        .iter()
+        .filter(|one| !one.alterable)
+    {
+        target.warn(
+            HazardId::DependentFunction,
+            Severity::Warning,
+            &function.signature,
+            format!(
+                "it mentions the table, and in sessions that have called it, its cached plans can fail with \
+                 42804 from the cutover on; it belongs to {}, so the swap may not touch it",
+                function.owner
+            ),
+            "have its owner alter it right after the cutover (a new COST is enough), or restart the pools then",
+        );
+    }
 }
 
 fn prepared_statements(target: &mut TargetTable<'_>, facts: &Facts) {
-    let unchanged = target.columns.len() == target.source.columns.len()
-        && target
-            .columns
-            .iter()
-            .zip(&target.source.columns)
-            .all(|(now, old)| now.name == old.name && now.column_type.sql_type == old.sql_type);
-    if !unchanged {
+    if !target.row_is_unchanged() {
         let table = target.source.name.to_string();
         target.warn(
             HazardId::PreparedStatements,

@@ -101,7 +101,27 @@ pub(crate) enum AddedKey {
     Expression(IndexExpression, PlanPath),
 }
 
+impl TargetColumn<'_> {
+    /// A default that the swap sets. One that draws from a sequence of the source would make the
+    /// target depend on it: to everybody who looks, the source would have changed.
+    pub(crate) fn late_default(&self) -> Option<&str> {
+        let default = self.default.as_deref().filter(|_| self.carries.is_some());
+        default.filter(|default| default.contains("nextval("))
+    }
+}
+
 impl<'a> TargetTable<'a> {
+    /// Whether a row has the columns that it had: names, types and order.
+    pub(crate) fn row_is_unchanged(&self) -> bool {
+        let old = &self.source.columns;
+        self.columns.len() == old.len()
+            && self
+                .columns
+                .iter()
+                .zip(old)
+                .all(|(now, old)| now.name == old.name && now.column_type.sql_type == old.sql_type)
+    }
+
     /// The table as it is, before any operation.
     pub(crate) fn unchanged(source: &'a Table, types: &'a TypeAnswers) -> Self {
         let path = PlanPath::top("table");

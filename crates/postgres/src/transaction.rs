@@ -167,7 +167,8 @@ impl Transaction {
             .map_or_else(|| "0".to_owned(), millis);
         let idle = millis(settings.idle_timeout);
         let deferred = settings.durability == Durability::Deferred;
-        let yields = settings.contention == Contention::Applications;
+        let yields = settings.contention == Contention::Applications
+            && crate::rule::holds("postgres/yield-first");
         let nested = settings.joins == Joins::NestedLoop;
         transaction
             .query(

@@ -268,3 +268,26 @@ fn a_bin_directory_without_a_server_is_named() -> TestResult {
     assert!(text.contains("NotABinDirectory"), "{text}");
     Ok(())
 }
+
+#[tokio::test]
+async fn own_cluster_that_is_kept_runs_on_until_it_is_stopped_by_hand() -> TestResult {
+    let cluster = Cluster::start(&ClusterOptions::default()).await?;
+    let directory = cluster.socket_directory().to_owned();
+    let process = cluster.process_id().ok_or("it runs")?;
+    let url = cluster.url("postgres", SUPERUSER);
+    cluster.keep();
+    assert_eq!(processes_of(&directory)?.len(), 1, "the guard is gone");
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+    tokio::spawn(connection);
+    assert_eq!(setting(&client, "fsync").await?, "off");
+
+    let stopped = Command::new("kill")
+        .args(["-QUIT", &process.to_string()])
+        .status()?;
+    assert!(stopped.success());
+    wait_until("the server is gone", || {
+        Ok(processes_of(&directory)?.is_empty())
+    })?;
+    fs::remove_dir_all(&directory)?;
+    Ok(())
+}

@@ -42,7 +42,8 @@ create table {state}.migration (
     error text,
     rollback_sql text,
     target_oid oid,
-    continuity jsonb
+    continuity jsonb,
+    target_catalog json
 );
 create unique index migration_name on {state}.migration (name) where stage <> 'rolled_back';
 create unique index migration_table_name on {state}.migration (table_schema, table_name)
@@ -69,6 +70,7 @@ comment on column {state}.migration.error is 'Why the last run failed; no value 
 comment on column {state}.migration.rollback_sql is 'The statements by which the present stage is undone; null where nothing is left to undo.';
 comment on column {state}.migration.target_oid is 'pg_class.oid of the shadow table.';
 comment on column {state}.migration.continuity is 'The triggers as they were created: what they are compared with to find a gap in dual-write.';
+comment on column {state}.migration.target_catalog is 'The parts of the shadow table''s catalog when the backfill had built it: any other one shuts the gate.';
 
 create table {state}.step (
     migration_id bigint not null,

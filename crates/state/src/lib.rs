@@ -24,6 +24,7 @@ mod row_error;
 mod schema;
 mod step;
 mod store;
+mod target_catalog;
 mod verification;
 mod verified_interval;
 

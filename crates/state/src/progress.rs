@@ -42,46 +42,43 @@ impl Store {
         progress: Progress,
         actor: &Actor,
     ) -> Result<Stage, StateError> {
-        let before = self.lock_stage(transaction, id).await?;
+        // In as few round trips as can be: the swap does this while everybody waits.
+        let (before, plan) =
+            tokio::try_join!(self.lock_stage(transaction, id), self.plan(transaction, id))?;
         let stage = before.after(progress)?;
         if progress == Progress::ProofVoided {
             transaction
                 .execute(&self.sql(VOID), &[(&id.0, Type::INT8)])
                 .await?;
         }
-        let undo = rollback_sql(&self.plan(transaction, id).await?, stage);
+        let undo = rollback_sql(&plan, stage);
         let reached = if stage == before {
             None
         } else {
             Some(stage.as_str())
         };
-        transaction
-            .execute(
-                &self.sql(UPDATE),
-                &[
-                    (&id.0, Type::INT8),
-                    (&stage.as_str(), Type::TEXT),
-                    (&stage.is_final(), Type::BOOL),
-                    (&undo, Type::TEXT),
-                    (&reached, Type::TEXT),
-                ],
-            )
-            .await?;
         let data = json!({
             "progress": progress,
             "old": { "stage": before },
             "new": { "stage": stage },
         });
-        self.append_event(
-            transaction,
-            id,
-            NewEvent {
-                kind: "stage",
-                actor,
-                data,
-            },
-        )
-        .await?;
+        let event = NewEvent {
+            kind: "stage",
+            actor,
+            data,
+        };
+        let update = self.sql(UPDATE);
+        let parameters = [
+            (&id.0 as _, Type::INT8),
+            (&stage.as_str() as _, Type::TEXT),
+            (&stage.is_final() as _, Type::BOOL),
+            (&undo as _, Type::TEXT),
+            (&reached as _, Type::TEXT),
+        ];
+        tokio::try_join!(
+            async { Ok(transaction.execute(&update, &parameters).await?) },
+            self.append_event(transaction, id, event),
+        )?;
         Ok(stage)
     }
 

@@ -33,10 +33,11 @@ const INSERT: &str = "\
     values ($1, $2, $3, $4, $5, $6, session_user::text || ' ' || $7) \
     returning id";
 
-/// The lease and the control row exist from the start, so that there always is a row to lock.
+/// The lease and the control row exist from the start, so that there always is a row to lock. A plan
+/// that asks for it begins on hold.
 const CHILDREN: &str = "\
     with lease as (insert into {state}.lease (migration_id) values ($1)) \
-    insert into {state}.control (migration_id) values ($1)";
+    insert into {state}.control (migration_id, hold) values ($1, $2)";
 
 /// What triggers recorded under this name belongs to a migration that was rolled back.
 const FORGET_ROW_ERRORS: &str = "delete from {state}.row_error where migration = $1";
@@ -133,7 +134,10 @@ impl Store {
         }
         let id = self.insert_migration(transaction, new).await?;
         transaction
-            .execute(&self.sql(CHILDREN), &[(&id.0, Type::INT8)])
+            .execute(
+                &self.sql(CHILDREN),
+                &[(&id.0, Type::INT8), (&plan.file.cutover.hold, Type::BOOL)],
+            )
             .await?;
         transaction
             .execute(&self.sql(FORGET_ROW_ERRORS), &by_name)

@@ -29,6 +29,8 @@ const COLUMNS: &str = "\
 
 const BY_ID: &str = " where id = $1";
 const LATEST: &str = " where migration_id = $1 order by id desc limit 1";
+const LATEST_FINISHED: &str = " where migration_id = $1 and finished_at is not null \
+    order by id desc limit 1";
 const UNFINISHED: &str = " where migration_id = $1 and mode = $2 and direction = $3 \
     and finished_at is null and valid order by id desc limit 1";
 
@@ -211,6 +213,20 @@ impl Store {
         id: MigrationId,
     ) -> Result<Option<Verification>, StateError> {
         let sql = self.sql(&format!("{COLUMNS}{LATEST}"));
+        on.query_opt(&sql, &[(&id.0, Type::INT8)])
+            .await?
+            .as_ref()
+            .map(read)
+            .transpose()
+    }
+
+    /// The verification of a migration that began last, of those that have ended.
+    pub async fn latest_finished_verification(
+        &self,
+        on: &impl Queries,
+        id: MigrationId,
+    ) -> Result<Option<Verification>, StateError> {
+        let sql = self.sql(&format!("{COLUMNS}{LATEST_FINISHED}"));
         on.query_opt(&sql, &[(&id.0, Type::INT8)])
             .await?
             .as_ref()

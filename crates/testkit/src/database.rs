@@ -121,12 +121,16 @@ impl TestDatabase {
 
     /// A URL to connect to it.
     pub fn url(&self, role: Role) -> String {
-        let user = match role {
+        self.server.url(&self.name, self.user(role))
+    }
+
+    /// The name of a role.
+    pub(crate) fn user(&self, role: Role) -> &str {
+        match role {
             Role::Superuser => self.server.superuser(),
             Role::Migrator => &self.migrator,
             Role::App => &self.app,
-        };
-        self.server.url(&self.name, user)
+        }
     }
 
     /// Connects to it; `name` is the session's `application_name`.

@@ -20,12 +20,13 @@
 
 pub mod catalog_diff;
 mod database;
-mod oracle;
+mod proxy;
 mod server;
 mod session;
 
+pub use crossfade_sandbox::oracle::{Comparison, Differences, OracleError, Pair};
 pub use database::{Role, TestDatabase};
-pub use oracle::{Comparison, Differences, OracleError, Pair};
+pub use proxy::{Fault, Proxy};
 pub use server::{TestServer, URL_VARIABLE, cluster_options};
 pub use session::Session;
 

@@ -86,6 +86,20 @@ impl TestServer {
         self.url(&self.database, &self.superuser)
     }
 
+    /// Its host, or the directory of its socket, and its port.
+    pub(crate) fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    /// The same server by another way.
+    pub(crate) fn at(&self, host: &str, port: u16) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            ..self.clone()
+        }
+    }
+
     /// The URL of a database for a role that has [`Self::password`].
     pub fn url(&self, database: &str, user: &str) -> String {
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

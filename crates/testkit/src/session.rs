@@ -1,5 +1,6 @@
 //! A named connection, for tests that interleave several of them.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -110,5 +111,11 @@ impl Session {
         }
         tokio::time::sleep(POLL).await;
         Ok(())
+    }
+}
+
+impl Borrow<Client> for Session {
+    fn borrow(&self) -> &Client {
+        &self.client
     }
 }

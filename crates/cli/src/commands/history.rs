@@ -17,6 +17,9 @@ use crate::{migration, state};
 /// Events that are read at a time.
 const PAGE: u32 = 1000;
 
+/// Recorded every second while rows are copied, for `status`: no history.
+const PROGRESS: &str = "progress";
+
 /// Whose history.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -70,7 +73,8 @@ async fn all(store: &Store, on: &impl Queries, id: MigrationId) -> Result<Vec<Ha
         let page = store.events(on, id, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
-        all.extend(page.into_iter().map(|event| Happened {
+        let news = page.into_iter().filter(|event| event.kind != PROGRESS);
+        all.extend(news.map(|event| Happened {
             at: event.at,
             kind: event.kind,
             actor: event.actor,

@@ -2,27 +2,15 @@
 //! plan file until it is given back.
 
 use clap::Args;
-use crossfade_plan::file::PlanFile;
+use crossfade_throttle::{SettingError, live_setting};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::arguments::FormatArguments;
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, sentence};
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::{migration, state};
-
-/// The settings that runners look at while they run, and where they stand in a plan file.
-const LIVE: [(&str, &str); 8] = [
-    ("workers", "backfill"),
-    ("chunk_target", "backfill"),
-    ("batch_size", "backfill"),
-    ("batch_delay", "backfill"),
-    ("nice_ratio", "backfill"),
-    ("rows_per_second", "backfill"),
-    ("max_errors", "backfill"),
-    ("max_replica_lag", "throttle"),
-];
 
 /// Which migration, and what.
 #[derive(Debug, Args)]
@@ -30,8 +18,8 @@ pub(crate) struct Arguments {
     /// Name of the migration, or its plan file
     migration: String,
     /// The setting and its value, as in `chunk_target=20ms`; `chunk_target=` gives it back to the
-    /// plan file. Settings: workers, `chunk_target`, `batch_size`, `batch_delay`, `nice_ratio`,
-    /// `rows_per_second`, `max_errors`, `max_replica_lag`
+    /// plan file. Settings: `chunk_target`, `batch_size`, `batch_delay`, `nice_ratio`,
+    /// `rows_per_second`, `max_replica_lag`
     #[arg(value_name = "SETTING=VALUE")]
     setting: String,
     #[command(flatten)]
@@ -71,50 +59,44 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// The setting, and its value in the form in which plan files are stored; `None` gives it back.
-fn parse(text: &str) -> Result<(&'static str, Option<Value>), Failure> {
+/// The setting, and its value in the form in which runners read it; `None` gives it back.
+fn parse(text: &str) -> Result<(&str, Option<Value>), Failure> {
     let refuse = |message: String| Failure::new(Code::CommandLine, message);
     let Some((key, value)) = text.split_once('=') else {
         return Err(refuse(format!("{text:?} is no SETTING=VALUE")));
     };
-    let Some((key, section)) = LIVE.into_iter().find(|(live, _)| *live == key) else {
-        let keys: Vec<_> = LIVE.iter().map(|(key, _)| *key).collect();
-        return Err(refuse(format!(
-            "there is no setting {key:?} that can be changed live"
-        ))
-        .next(format!("The settings are {}.", keys.join(", "))));
-    };
-    if value.is_empty() {
+    if value.is_empty() && is_live(key) {
         return Ok((key, None));
     }
-    // As in a plan file: a plain number is one, anything else is text.
-    let given = match serde_json::from_str(value) {
-        Ok(number @ Value::Number(_)) => number,
-        _ => Value::String(value.to_owned()),
-    };
-    // The parser of plan files knows which values are good, so it is asked about one that holds
-    // nothing else.
-    let file = json!({
-        "name": "live",
-        "table": "live",
-        "operations": [{ "drop_column": { "column": "live" } }],
-        section: { key: given },
-    });
-    let parsed = PlanFile::parse(&file.to_string())
-        .map_err(|errors| refuse(format!("{key}: {}", errors.first().message())))?;
-    let stored =
-        serde_json::to_value(&parsed.plan).map_err(|error| Failure::of(Code::Internal, &error))?;
-    Ok((key, Some(stored[section][key].clone())))
+    match live_setting(key, value) {
+        Ok(stored) => Ok((key, Some(stored))),
+        Err(error) => {
+            let failure = refuse(error.to_string());
+            Err(match error {
+                SettingError::Invalid {
+                    help: Some(help), ..
+                } => failure.next(sentence(&help)),
+                _ => failure,
+            })
+        }
+    }
+}
+
+/// Whether a runner follows such a setting while it runs.
+fn is_live(key: &str) -> bool {
+    !matches!(live_setting(key, "0"), Err(SettingError::Unknown { .. }))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn values_are_those_of_plan_files() {
         let cases = [
-            ("workers=4", Some(json!(4))),
+            ("batch_size=400", Some(json!(400))),
             ("chunk_target=20ms", Some(json!("20ms"))),
             ("nice_ratio=0.5", Some(json!(0.5))),
             ("rows_per_second=off", Some(json!("off"))),
@@ -129,25 +111,17 @@ mod tests {
     }
 
     #[test]
-    fn every_live_setting_is_one_of_plan_files() {
-        for (key, _) in LIVE {
-            let usual = parse(&format!("{key}=1")).or_else(|_| parse(&format!("{key}=1s")));
-            assert!(
-                usual.is_ok_and(|(_, value)| value != Some(Value::Null)),
-                "{key}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_set_is_refused() {
+    fn what_cannot_be_set_or_is_not_followed_is_refused() {
         for text in [
-            "workers",
-            "workers=many",
-            "workers=0",
+            "batch_size",
+            "batch_size=many",
+            "batch_size=0",
             "wrokers=1",
+            "wrokers=",
             "=1",
             "scan=key",
+            "workers=4",
+            "max_errors=",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

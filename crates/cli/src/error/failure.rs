@@ -84,6 +84,12 @@ impl Failure {
         self
     }
 
+    /// Adds a detail, in words.
+    pub(crate) fn also(mut self, detail: impl Into<String>) -> Self {
+        self.0.causes.push(detail.into());
+        self
+    }
+
     /// Says what to do next, better than the registry does.
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.0.next = Some(next.into());
@@ -101,7 +107,7 @@ impl Failure {
         self.0.code.page().exit
     }
 
-    pub(super) fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         self.0.code
     }
 

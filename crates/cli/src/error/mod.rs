@@ -2,6 +2,7 @@
 //! step, and the place in the plan file.
 
 mod connect;
+mod engine;
 mod failure;
 mod json;
 mod plan;
@@ -13,9 +14,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use engine::engine_failure;
 pub(crate) use failure::{Failure, Label, Place};
 pub(crate) use json::as_json;
 pub(crate) use plan::{no_such_table, plan_failure};
-pub(crate) use plan_file::plan_file_failure;
+pub(crate) use plan_file::{plan_file_failure, sentence};
 pub(crate) use registry::Code;
 pub(crate) use report::{Look, as_text};

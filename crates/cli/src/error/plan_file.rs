@@ -36,7 +36,7 @@ fn code(error: &PlanFileError) -> Code {
 }
 
 /// Helps are written without capital and full stop, the registry's sentences with both.
-pub(super) fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters
         .next()

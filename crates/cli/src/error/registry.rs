@@ -52,7 +52,11 @@ macro_rules! codes {
 
 const UNTOUCHED: &str = "Nothing was changed.";
 const NO_CONNECTION: &str = "Nothing was changed by this command: it had no connection.";
+const OWN_SERVER: &str = "No database but the demo's own was touched.";
 const ROLLED_BACK: &str = "What this command began was rolled back; earlier work stands.";
+const KEPT: &str = "What was done before stands, and writes keep reaching both sides.";
+const GATE_STAYS: &str = "The tables are not swapped; writes keep reaching both sides.";
+const TRIED: &str = "Each attempt was rolled back and let its locks go; earlier work stands.";
 
 codes! {
     Internal = "E0001", Internal,
@@ -115,6 +119,22 @@ codes! {
         title: "the plan does not fit the database",
         state: UNTOUCHED,
         next: "Correct the plan file at the place named, or the table.";
+    PlanEdited = "E0016", Usage,
+        title: "the plan file was edited after it was registered",
+        state: UNTOUCHED,
+        next: "Put the plan file back as it was; or `crossfade rollback` the migration, then `crossfade expand` with the new file.";
+    TableTaken = "E0017", Usage,
+        title: "another migration works on the table",
+        state: UNTOUCHED,
+        next: "Finish that migration first, or `crossfade rollback` it.";
+    NotConfirmed = "E0018", Usage,
+        title: "what cannot be undone was not confirmed",
+        state: UNTOUCHED,
+        next: "Run the command again with --yes if that is what you want.";
+    PlanDocument = "E0019", Usage,
+        title: "the file holds no execution plan",
+        state: UNTOUCHED,
+        next: "Name a file that `crossfade plan --out` of this version has written.";
     Unreachable = "E0020", Retryable,
         title: "the server cannot be reached",
         state: NO_CONNECTION,
@@ -159,6 +179,142 @@ codes! {
         title: "the connection was lost",
         state: "What was not committed is rolled back; whether the last change was, `crossfade status` shows.",
         next: "Run the command again: it continues from what was committed.";
+    LeaseHeld = "E0040", Lease,
+        title: "another runner works on the migration",
+        state: "Nothing was changed by this command; the other runner goes on.",
+        next: "Let it finish, or stop it; `crossfade status` shows how far it is.";
+    FencedOut = "E0041", Lease,
+        title: "the lease was lost to another runner",
+        state: "What was not committed is rolled back; the other runner goes on from what was.",
+        next: "Let the other runner finish; if this one was only cut off for long, run the command again.";
+    TakeoverBlocked = "E0042", Retryable,
+        title: "a transaction of the last runner is still open",
+        state: "Nothing was changed by this command.",
+        next: "Run the command again once the server has noticed that the last runner is gone, or end its sessions.";
+    TooEarly = "E0043", Gate,
+        title: "an earlier stage comes first",
+        state: UNTOUCHED,
+        next: "`crossfade status` names the next step.";
+    TooLate = "E0044", Gate,
+        title: "the migration is past that",
+        state: UNTOUCHED,
+        next: "`crossfade status` shows where it stands.";
+    OutOfOrder = "E0045", Gate,
+        title: "the stage changed meanwhile and does not allow it any more",
+        state: ROLLED_BACK,
+        next: "`crossfade status` shows where it stands and names the next step.";
+    Preflight = "E0050", Gate,
+        title: "preflight did not pass",
+        state: UNTOUCHED,
+        next: "Mend what is named, then run the command again.";
+    HazardsNotAccepted = "E0051", Gate,
+        title: "hazards of the plan are not accepted",
+        state: UNTOUCHED,
+        next: "Read `crossfade plan`, and accept each by --allow-hazard if that is what you want.";
+    Drift = "E0052", Gate,
+        title: "the schema is not what the plan was made for",
+        state: "Nothing was changed by this command; earlier work stands.",
+        next: "Put the schema back as it was, or make a new plan.";
+    NotTheReviewedPlan = "E0053", Gate,
+        title: "the reviewed plan is not what the plan file comes to",
+        state: UNTOUCHED,
+        next: "Run `crossfade plan --out` with this plan file and this version, and have that reviewed.";
+    Gap = "E0054", Gate,
+        title: "dual-write had a gap",
+        state: "Nothing was changed by this command; writes may have passed one side by.",
+        next: "`crossfade verify` shows what was missed; triggers that are gone take `crossfade rollback` and a new start.";
+    GateShut = "E0055", Gate,
+        title: "what the cutover needs is not proved",
+        state: GATE_STAYS,
+        next: "`crossfade verify`: only a full one without a difference opens the gate.";
+    WaitingForPeople = "E0056", Waiting,
+        title: "the cutover or contract waits for people",
+        state: "Nothing was changed by this command; writes keep reaching both sides.",
+        next: "`crossfade unhold` or `crossfade approve`, by those who may.";
+    Soaking = "E0057", Waiting,
+        title: "the soak time is not over",
+        state: "Nothing was changed by this command; the way back stays open.",
+        next: "Run the command again when it is over.";
+    Inconclusive = "E0058", Gate,
+        title: "the verification proves nothing",
+        state: KEPT,
+        next: "Remove the reason that is named, then verify again.";
+    NameTaken = "E0059", Gate,
+        title: "a name that the plan needs is taken",
+        state: ROLLED_BACK,
+        next: "Rename or drop what bears it, then run the command again.";
+    TooManyRowErrors = "E0060", Data,
+        title: "more rows cannot be copied than the plan allows",
+        state: KEPT,
+        next: "Read the state's table row_error and mend these rows; the next backfill tries them first.";
+    RowErrorsLeft = "E0061", Data,
+        title: "rows could not be copied",
+        state: KEPT,
+        next: "Read the state's table row_error and mend these rows; the next backfill tries them first.";
+    Mismatch = "E0062", Data,
+        title: "both sides differ",
+        state: "The gate to the cutover is shut; the rows that differ are recorded by key.",
+        next: "Find out who wrote them past the triggers; `crossfade verify --repair` makes the target follow the source again.";
+    WindowClosed = "E0063", Data,
+        title: "going back would lose writes",
+        state: "Nothing was changed by this command; the new side serves on.",
+        next: "`crossfade rollback --accept-loss` goes back without them.";
+    RowsRefused = "E0064", Data,
+        title: "rows do not meet a constraint of the target",
+        state: ROLLED_BACK,
+        next: "Mend the rows that do not meet it, then run the command again.";
+    SelfTestFailed = "E0065", Gate,
+        title: "the comparison did not see a difference that it was shown",
+        state: "What was changed for the test was rolled back.",
+        next: "Trust no verdict of this server's: check its indexes with amcheck, and report it.";
+    VerificationVoided = "E0066", Retryable,
+        title: "something voided the verification while it ran",
+        state: KEPT,
+        next: "Verify again.";
+    TableGone = "E0067", Gate,
+        title: "a table of the migration is gone or was altered",
+        state: ROLLED_BACK,
+        next: "Find out who changed it; `crossfade rollback` takes away what is left of ours.";
+    PlanShape = "E0068", Gate,
+        title: "the server would read far more than a chunk",
+        state: KEPT,
+        next: "Analyze the table and check the server's planner settings, then run the command again.";
+    LockNotGranted = "E0070", Retryable,
+        title: "the locks were not granted in time",
+        state: TRIED,
+        next: "Run the command again at a quieter time, or with a longer --max-wait.";
+    TablesInUse = "E0071", Retryable,
+        title: "transactions hold the tables for long",
+        state: "Nothing was locked, and nobody had to wait; earlier work stands.",
+        next: "End those transactions, or run the command again later.";
+    HorizonHeld = "E0072", Retryable,
+        title: "transactions still see the table as it was before the copy",
+        state: KEPT,
+        next: "End those transactions, or run the command again later: it goes on here.";
+    RowsHeld = "E0073", Retryable,
+        title: "rows stay locked by other transactions",
+        state: KEPT,
+        next: "End those transactions, or run the command again later: it goes on here.";
+    GaveUp = "E0074", Retryable,
+        title: "passing failures did not pass in time",
+        state: KEPT,
+        next: "Run the command again: it goes on from what was committed.";
+    StillBuilding = "E0075", Retryable,
+        title: "an index build of an earlier runner is still running",
+        state: KEPT,
+        next: "Run the command again later: it takes the index over once it is built.";
+    DemoServer = "E0090", Gate,
+        title: "no private PostgreSQL can be started here",
+        state: UNTOUCHED,
+        next: "Correct what is named, then run `crossfade demo` again.";
+    DemoBroken = "E0091", Internal,
+        title: "the demo could not be played to its end",
+        state: OWN_SERVER,
+        next: "Run `crossfade demo --keep` to look at what is left.";
+    DemoLoss = "E0092", Data,
+        title: "the demo has lost something",
+        state: OWN_SERVER,
+        next: "This should never be: run `crossfade demo --keep` to look at it, and report it.";
 }
 
 #[cfg(test)]

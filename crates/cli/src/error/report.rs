@@ -6,6 +6,8 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
 };
 
+use textwrap::WordSplitter;
+
 use super::Failure;
 
 /// What the stream can show.
@@ -34,7 +36,9 @@ pub(crate) fn as_text(failure: &Failure, look: Look) -> String {
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_links(false)
         .with_width(look.width)
-        .with_break_words(false);
+        // Commands are there to be copied.
+        .with_break_words(false)
+        .with_word_splitter(WordSplitter::NoHyphenation);
     let mut text = String::new();
     match handler.render_report(&mut text, &Report::new(failure)) {
         Ok(()) => text,

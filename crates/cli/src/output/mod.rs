@@ -2,6 +2,7 @@
 
 mod json;
 mod table;
+mod wrap;
 
 use std::io::{self, ErrorKind, Write};
 
@@ -9,6 +10,7 @@ use crate::error::{Code, Failure};
 
 pub(crate) use json::print_json;
 pub(crate) use table::{fitted, new_table, terminal_width};
+pub(crate) use wrap::{filled, labelled, wrapped};
 
 /// Prints text, and ends it with a line break.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {

@@ -20,6 +20,8 @@ pub(super) struct SettingsFile {
     pub(super) state_schema: Option<String>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) color: Option<Color>,
+    pub(super) lease_ttl: Option<String>,
+    pub(super) max_wait: Option<String>,
 }
 
 impl SettingsFile {

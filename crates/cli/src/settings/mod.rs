@@ -5,6 +5,7 @@ mod file;
 mod variable;
 
 use std::path::Path;
+use std::time::Duration;
 
 use crossfade_plan::Ident;
 use crossfade_postgres::ConnectionString;
@@ -12,6 +13,7 @@ use secrecy::SecretString;
 
 use crate::arguments::{Color, GlobalArguments, LogFormat};
 use crate::error::{Code, Failure};
+use crate::work::{parse_duration, parse_lease_ttl};
 
 use self::file::SettingsFile;
 use self::variable::Variables;
@@ -36,6 +38,10 @@ pub(crate) struct Settings {
     pub(crate) verbose: u8,
     /// When colours are used.
     pub(crate) color: Color,
+    /// How long a lease lives without a sign of life, unless a command says otherwise.
+    pub(crate) lease_ttl: Option<Duration>,
+    /// How long locks and the like are waited for, unless a command says otherwise.
+    pub(crate) max_wait: Option<Duration>,
 }
 
 impl Settings {
@@ -106,6 +112,18 @@ impl Settings {
             log_format: log_format.unwrap_or_default(),
             verbose: given.verbose,
             color: color.unwrap_or_default(),
+            lease_ttl: duration(
+                variables,
+                ["CROSSFADE_LEASE_TTL", "lease_ttl"],
+                file.lease_ttl,
+                parse_lease_ttl,
+            )?,
+            max_wait: duration(
+                variables,
+                ["CROSSFADE_MAX_WAIT", "max_wait"],
+                file.max_wait,
+                parse_duration,
+            )?,
         })
     }
 }
@@ -123,6 +141,24 @@ fn from_file(text: SecretString, key: &'static str) -> ConnectionString {
         _ => "database_url of the settings file",
     };
     ConnectionString { text, origin }
+}
+
+/// A length of time, by the names of the variable and of the key in the settings file.
+fn duration(
+    variables: &Variables<'_>,
+    [variable, key]: [&'static str; 2],
+    file: Option<String>,
+    parse: fn(&str) -> Result<Duration, String>,
+) -> Result<Option<Duration>, Failure> {
+    let (text, origin) = match (variables.text(variable)?, file) {
+        (Some(text), _) => (text, variable.to_owned()),
+        (None, Some(text)) => (text, format!("{key} of the settings file")),
+        (None, None) => return Ok(None),
+    };
+    parse(&text).map(Some).map_err(|help| {
+        let message = format!("{origin} is {text:?}: {help}");
+        Failure::new(Code::SettingsFile, message)
+    })
 }
 
 /// Names are read as SQL reads them, here as in plan files.

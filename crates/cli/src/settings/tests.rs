@@ -104,6 +104,25 @@ fn a_bad_value_of_a_variable_is_refused() {
 }
 
 #[test]
+fn limits_are_durations_within_reason() -> Result<(), Failure> {
+    let file = Some("lease_ttl = '30s'\nmax_wait = '1m'");
+    let environment = [("CROSSFADE_LEASE_TTL", "2s")];
+    let all = settings(&[], &environment, file)?;
+    assert_eq!(all.lease_ttl, Some(Duration::from_secs(2)));
+    assert_eq!(all.max_wait, Some(Duration::from_secs(60)));
+    assert_eq!(settings(&[], &[], None)?.lease_ttl, None);
+    for (variable, value) in [
+        ("CROSSFADE_LEASE_TTL", "10ms"),
+        ("CROSSFADE_LEASE_TTL", "2h"),
+        ("CROSSFADE_MAX_WAIT", "soon"),
+    ] {
+        let refused = settings(&[], &[(variable, value)], None);
+        assert!(refused.is_err(), "{variable}={value}");
+    }
+    Ok(())
+}
+
+#[test]
 fn secrets_are_not_shown() -> Result<(), Failure> {
     let given = [
         "--database-url=hunter2",

@@ -64,16 +64,17 @@ async fn settings_are_checked_set_and_given_back() -> Result<()> {
     let registered = Registered::create().await?;
     let set = registered.json("set orders chunk_target=20ms")?;
     assert_eq!(set["settings"], json!({ "chunk_target": "20ms" }));
-    let set = registered.json("set orders workers=3")?;
+    let set = registered.json("set orders batch_size=300")?;
     assert_eq!(
         set["settings"],
-        json!({ "chunk_target": "20ms", "workers": 3 })
+        json!({ "chunk_target": "20ms", "batch_size": 300 })
     );
     let back = registered.json("set orders chunk_target=")?;
-    assert_eq!(back["settings"], json!({ "workers": 3 }));
+    assert_eq!(back["settings"], json!({ "batch_size": 300 }));
     for (name, line) in [
-        ("set_bad_value", "set orders workers=many"),
+        ("set_bad_value", "set orders batch_size=many"),
         ("set_unknown", "set orders wrokers=3"),
+        ("set_not_followed", "set orders workers=3"),
     ] {
         insta::assert_snapshot!(name, registered.run(line)?.shown());
     }

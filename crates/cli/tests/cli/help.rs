@@ -4,9 +4,17 @@ use crossfade_testkit::Result;
 
 use crate::program::Program;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 23] = [
     "init",
     "plan",
+    "preflight",
+    "expand",
+    "backfill",
+    "verify",
+    "cutover",
+    "contract",
+    "rollback",
+    "run",
     "list",
     "status",
     "history",
@@ -17,6 +25,7 @@ const COMMANDS: [&str; 14] = [
     "unhold",
     "approve",
     "grants",
+    "demo",
     "schema",
     "completions",
 ];

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crossfade_testkit::Result;
 use serde_json::Value;
@@ -105,6 +105,17 @@ impl Program {
         })
     }
 
+    /// Starts it, and returns at once.
+    pub(crate) fn start(mut self) -> Result<Started> {
+        let child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        Ok(Started { child: Some(child) })
+    }
+
     /// Sends SIGINT once a line was printed, and returns how it ended and all lines.
     pub(crate) fn interrupt_after_first_line(mut self) -> Result<(Option<i32>, Vec<String>)> {
         let mut child = self
@@ -123,5 +134,40 @@ impl Program {
             all.push(line?);
         }
         Ok((child.wait()?.code(), all))
+    }
+}
+
+/// A program that runs. Killed when it is dropped: a test that fails leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Started {
+    child: Option<Child>,
+}
+
+impl Started {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        let child = self.child.as_ref().ok_or("it has ended")?;
+        let id = i32::try_from(child.id())?;
+        let process = rustix::process::Pid::from_raw(id).ok_or("a process")?;
+        Ok(rustix::process::kill_process(process, signal)?)
+    }
+
+    /// Waits for its end. It must not print more than a pipe holds before that.
+    pub(crate) fn wait(mut self) -> Result<Run> {
+        let child = self.child.take().ok_or("it has ended")?;
+        let output = child.wait_with_output()?;
+        Ok(Run {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+        })
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }

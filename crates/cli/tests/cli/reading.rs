@@ -57,7 +57,7 @@ async fn a_migration_that_is_not_registered_is_unknown() -> Result<()> {
         "resume orders",
         "hold orders",
         "unhold orders",
-        "set orders workers=3",
+        "set orders batch_size=300",
         "approve orders --role technical",
         "pause No-Such-File.yaml",
     ] {

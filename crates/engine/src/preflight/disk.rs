@@ -17,7 +17,7 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
         .map_or(0, |estimates| estimates.total_bytes())
         .saturating_mul(TIMES);
     let shown = mebibytes(needed);
-    Ok(match context.engine.limits.free_disk_bytes {
+    Ok(match context.limits.free_disk_bytes {
         Some(free) if free >= needed => Finding::pass(
             CHECK,
             format!("{} are free, {shown} are needed", mebibytes(free)),

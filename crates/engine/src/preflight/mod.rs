@@ -10,9 +10,11 @@ mod role;
 mod server;
 mod snapshots;
 
+use crossfade_postgres::Database;
+use crossfade_state::Store;
 use serde::Serialize;
 
-use crate::engine::{Engine, Limits};
+use crate::engine::Limits;
 use crate::error::EngineError;
 use crate::expand::Expansion;
 
@@ -106,31 +108,37 @@ impl Report {
     }
 
     pub(crate) fn refuse_unless_passed(&self, limits: &Limits) -> Result<(), EngineError> {
-        if self.stopping(limits).next().is_none() {
+        let findings: Vec<Finding> = self.stopping(limits).cloned().collect();
+        if findings.is_empty() {
             Ok(())
         } else {
-            Err(EngineError::Preflight(Box::new(self.clone())))
+            Err(EngineError::Preflight(Box::new(Self { findings })))
         }
     }
 }
 
 /// What the checks look at.
 struct Context<'a> {
-    engine: &'a Engine,
+    limits: &'a Limits,
+    /// `None` where no state schema exists: reading does not make one.
+    store: Option<&'a Store>,
     expansion: &'a Expansion,
     session: crossfade_postgres::Session,
 }
 
-/// Runs every check of a scope. Reads only.
+/// Runs every check of a scope. Reads only; `store` may be `None` where there is no state yet.
 pub async fn run(
-    engine: &Engine,
+    database: &Database,
+    store: Option<&Store>,
+    limits: &Limits,
     expansion: &Expansion,
     scope: Scope,
 ) -> Result<Report, EngineError> {
     let tag = format!("{}/preflight", expansion.plan.file.name);
-    let session = engine.database().session(&tag).await?;
+    let session = database.session(&tag).await?;
     let context = Context {
-        engine,
+        limits,
+        store,
         expansion,
         session,
     };

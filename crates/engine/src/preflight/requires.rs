@@ -11,7 +11,10 @@ const CHECK: &str = "requires";
 pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError> {
     let mut missing = Vec::new();
     for name in &context.expansion.plan.file.requires {
-        let record = context.engine.store.find(&context.session, name).await?;
+        let record = match context.store {
+            Some(store) => store.find(&context.session, name).await?,
+            None => None,
+        };
         match record.map(|record| record.stage) {
             Some(Stage::CutOver | Stage::Contracted) => {}
             Some(stage) => missing.push(format!("{name} ({stage})")),

@@ -1,5 +1,5 @@
 //! For readers without a terminal, such as the log of a scheduler: what matters at once, and a
-//! block of all that is known every half minute, at the start and at the end.
+//! block of all that is known every half minute and at the end.
 
 use std::io::{self, Write};
 
@@ -39,18 +39,25 @@ impl<W: Write> Blocks<W> {
             steps_done,
             ..
         } = &self.picture;
-        writeln!(self.out, "{}", self.head)?;
         let lines = [
-            ("steps done", Some(steps_done.to_string())),
+            (
+                "steps done",
+                (*steps_done > 0).then(|| steps_done.to_string()),
+            ),
             ("step", step.clone()),
             ("rows", self.picture.rows_text()),
             ("waiting", wait.as_ref().map(wait_text)),
             ("trouble", self.picture.trouble_text()),
         ];
-        for (label, value) in lines {
-            if let Some(value) = value {
-                writeln!(self.out, "  {label:<12}{value}")?;
+        let known = lines
+            .into_iter()
+            .filter_map(|(label, value)| Some((label, value?)));
+        let mut head = Some(&self.head);
+        for (label, value) in known {
+            if let Some(head) = head.take() {
+                writeln!(self.out, "{head}")?;
             }
+            writeln!(self.out, "  {label:<12}{value}")?;
         }
         self.out.flush()
     }

@@ -25,7 +25,7 @@ pub async fn read_status(
     let control = store.control(on, id).await?;
     let ranges = store.range_progress(on, id).await?;
     let holder = store.lease_holder(on, id).await?;
-    let verification = store.latest_verification(on, id).await?;
+    let verification = store.latest_finished_verification(on, id).await?;
     let working = matches!(migration.status, Status::Running | Status::Waiting);
     let told = if working {
         let progress = store.latest_event(on, id, &[PROGRESS]).await?;
@@ -46,7 +46,12 @@ pub async fn read_status(
         name: migration.name.clone(),
         table: migration.table.to_string(),
         stage: migration.stage,
-        status: migration.status,
+        status: match migration.status {
+            // A runner that waits is still the one that runs: only its events tell.
+            Status::Running if wait.is_some() && control.paused => Status::Paused,
+            Status::Running if wait.is_some() => Status::Waiting,
+            status => status,
+        },
         rows_done: rows.map(|rows| rows.done),
         rows_estimated: rows.and_then(|rows| rows.estimated),
         ratio: rows.map(|rows| rows.ratio),

@@ -43,7 +43,7 @@ pub fn status_text(view: &StatusView) -> String {
 
 fn stage(view: &StatusView) -> String {
     let mut notes = vec![view.status.to_string()];
-    // The runner records that it has paused; until then, and without one, the wish is news.
+    // Until the runner tells that it has paused, and without one, the wish is news.
     if view.paused && view.status.as_str() != "paused" {
         notes.push("to be paused".to_owned());
     }

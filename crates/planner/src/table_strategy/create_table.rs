@@ -136,7 +136,11 @@ fn column_clause(column: &TargetColumn<'_>) -> String {
     if let Some(collation) = &column.column_type.collation {
         append(&mut clause, format_args!(" collate {collation}"));
     }
-    if let Some(default) = &column.default {
+    if let Some(default) = column
+        .default
+        .as_ref()
+        .filter(|_| column.late_default().is_none())
+    {
         if column.carries.is_some() {
             append(&mut clause, format_args!(" default {default}"));
         } else {

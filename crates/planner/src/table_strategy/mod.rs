@@ -6,6 +6,7 @@ pub(crate) mod blueprint;
 pub(crate) mod contract;
 pub(crate) mod create_table;
 pub(crate) mod expand;
+pub(crate) mod functions;
 pub(crate) mod sequences;
 pub(crate) mod settings;
 pub(crate) mod step;

@@ -82,11 +82,7 @@ impl Carried<'_> {
     /// The identity clause of the target's column.
     pub(crate) fn identity_clause(&self, identity: Identity) -> String {
         let old = self.old;
-        let (low, high) = limits(self.data_type);
-        let (old_low, old_high) = limits(&old.data_type);
-        // A bound that is the old type's own gives way to the new type's.
-        let max = if old.max == old_high { high } else { old.max };
-        let min = if old.min == old_low { low } else { old.min };
+        let (min, max) = self.bounds();
         format!(
             "generated {} as identity (sequence name {} start with {} increment by {} minvalue {min} \
              maxvalue {max} cache {}{})",
@@ -102,6 +98,34 @@ impl Carried<'_> {
         )
     }
 
+    /// The least and the greatest value of the target's sequence. A bound that is the old type's
+    /// own gives way to the new type's.
+    fn bounds(&self) -> (i64, i64) {
+        let old = self.old;
+        let (low, high) = limits(self.data_type);
+        let (old_low, old_high) = limits(&old.data_type);
+        (
+            if old.min == old_low { low } else { old.min },
+            if old.max == old_high { high } else { old.max },
+        )
+    }
+
+    /// Where one sequence goes on after the other one, `from`: with a distance, within bounds.
+    ///
+    /// Whoever has looked up the sequence and then waits for its lock draws from it once more when
+    /// the names have changed places. These are the numbers that the other one leaves out: as many
+    /// as all the server's connections can take at once.
+    fn go_on(&self, from: &QualifiedName, (min, max): (i64, i64)) -> String {
+        let old = self.old;
+        let step = i128::from(old.increment) * i128::from(old.cache);
+        format!(
+            "select pg_catalog.setval({}::pg_catalog.regclass, greatest(least(last_value + {step} * \
+             pg_catalog.current_setting('max_connections')::numeric, {max}), {min})::bigint, is_called) \
+             from {from}",
+            sql::literal(&old.name.to_string()),
+        )
+    }
+
     /// Identity: the names change places, and the value goes over. The first statement locks the
     /// old sequence, so that no number is drawn between reading and setting.
     pub(crate) fn exchange(&self) -> Vec<String> {
@@ -109,10 +133,7 @@ impl Carried<'_> {
         vec![
             format!("alter sequence {own} rename to {}", old.name),
             format!("alter sequence {new} rename to {}", own.name),
-            format!(
-                "select pg_catalog.setval({}::pg_catalog.regclass, last_value, is_called) from {old}",
-                sql::literal(&own.to_string())
-            ),
+            self.go_on(&old, self.bounds()),
         ]
     }
 
@@ -123,13 +144,7 @@ impl Carried<'_> {
         vec![
             format!("alter sequence {own} rename to {}", new.name),
             format!("alter sequence {old} rename to {}", own.name),
-            format!(
-                "select pg_catalog.setval({}::pg_catalog.regclass, \
-                 greatest(least(last_value, {}), {}), is_called) from {new}",
-                sql::literal(&own.to_string()),
-                self.old.max,
-                self.old.min,
-            ),
+            self.go_on(&new, (self.old.min, self.old.max)),
         ]
     }
 

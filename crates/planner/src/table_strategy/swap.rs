@@ -12,6 +12,7 @@ use crossfade_postgres::catalog::{Constraint, SequenceUse};
 
 use super::blueprint::Blueprint;
 use super::create_table::comment;
+use super::functions;
 use super::sequences;
 use super::step::{lock, transaction};
 use crate::index_definition::IndexDefinition;
@@ -68,6 +69,14 @@ fn forth(plan: &Blueprint<'_>) -> Vec<String> {
     for sequence in sequences::carried(plan.target, SequenceUse::Owned) {
         statements.extend(sequence.hand_over(name));
     }
+    for column in &plan.target.columns {
+        statements.extend(column.late_default().map(|default| {
+            format!(
+                "alter table {name} alter column {} set default {default}",
+                column.name
+            )
+        }));
+    }
     for constraint in plan.loosened_checks() {
         statements.push(format!(
             "alter table {} drop constraint {}",
@@ -83,6 +92,7 @@ fn forth(plan: &Blueprint<'_>) -> Vec<String> {
     statements.extend(reverse.create_functions());
     statements.extend(reverse.create_triggers());
     statements.extend(forward.drop_functions());
+    statements.extend(functions::touched(plan.target));
     statements
 }
 
@@ -131,6 +141,7 @@ fn back(plan: &Blueprint<'_>) -> Vec<String> {
             "alter table {name} add constraint {proof} check ({column} is not null) not valid"
         ));
     }
+    statements.extend(functions::touched(plan.target));
     statements
 }
 

@@ -10,6 +10,7 @@ mod constraint;
 mod dependent;
 mod error;
 pub mod facts;
+mod function;
 mod index;
 mod load;
 mod parts;
@@ -31,6 +32,7 @@ pub use constraint::{
 };
 pub use dependent::{Dependent, DependentView, ViewKind};
 pub use error::CatalogError;
+pub use function::{MentioningFunction, RoutineKind};
 pub use index::{Index, IndexConstraint, IndexKey, KeyValue};
 pub use physical::{Estimates, relation_filenode};
 pub use policy::{Policy, PolicyCommand, Rule, RuleEvent};

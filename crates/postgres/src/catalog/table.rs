@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Acl, Column, Constraint, ConstraintKind, Dependent, ExtendedStatistics, InboundForeignKey,
-    Index, Policy, Publication, Rule, Sequence, SharedSequence, Trigger,
+    Index, MentioningFunction, Policy, Publication, Rule, Sequence, SharedSequence, Trigger,
 };
 
 /// Storage parameters and the like: name to value.
@@ -91,6 +91,8 @@ pub struct Table {
     pub security_labels: Vec<String>,
     /// Everything else that depends on it.
     pub dependents: Vec<Dependent>,
+    /// Functions whose code mentions it. They are no part of it: see [`parts`](Self::parts).
+    pub mentioning_functions: Vec<MentioningFunction>,
 }
 
 /// The kind of a relation.

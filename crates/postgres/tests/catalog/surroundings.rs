@@ -177,3 +177,50 @@ async fn sizes_and_files() -> Result<()> {
     assert!(file.is_some() && new_file.is_some() && file != new_file);
     Ok(())
 }
+
+/// Too many rather than too few; a part of another word is not the name.
+#[tokio::test]
+async fn functions_that_mention_the_table_or_a_view_on_it() -> Result<()> {
+    let rich = Rich::create().await?;
+    let body = |name: &str, text: &str| {
+        format!(
+            "create function other.{name}() returns void language plpgsql as \
+             $$begin perform 1; /* {text} */ end$$;"
+        )
+    };
+    let functions = [
+        body("quoted", "from \"Shop\".\"Order Item\""),
+        body("executed", "format(''%I'', ''order item'')"),
+        body("of_a_view", "from \"Shop\".CHEAP where true"),
+        body(
+            "of_another",
+            "from \"Shop\".\"Order Items\", cheap_ones, my$cheap",
+        ),
+    ];
+    let sql = format!(
+        "{} alter function other.quoted() owner to {}; \
+         create procedure other.called(int) language plpgsql as $$begin perform cheap; end$$;",
+        functions.concat(),
+        rich.database.owner()
+    );
+    rich.admin.run(&sql).await?;
+    let before = rich.table().await?;
+    let found: Vec<String> = before
+        .mentioning_functions
+        .iter()
+        .filter(|found| found.signature.starts_with("other."))
+        .map(|found| format!("{} {:?} {}", found.signature, found.kind, found.alterable))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "other.called(integer) Procedure false",
+            "other.executed() Function false",
+            "other.of_a_view() Function false",
+            "other.quoted() Function true",
+        ]
+    );
+    rich.admin.run("drop function other.quoted()").await?;
+    assert_eq!(before.parts(), rich.table().await?.parts(), "no drift");
+    Ok(())
+}

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub(super) struct Directory {
     path: PathBuf,
     account: Account,
     guard: Child,
+    is_kept: AtomicBool,
 }
 
 impl Directory {
@@ -65,11 +67,17 @@ impl Directory {
             path,
             account,
             guard,
+            is_kept: AtomicBool::new(false),
         })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Nothing is removed any more, neither by us nor by the guard.
+    pub(super) fn keep(&self) {
+        self.is_kept.store(true, Ordering::Relaxed);
     }
 
     /// A command that runs here, as the account that owns the directory.
@@ -90,8 +98,24 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// Leaves the files, and ends the guard before it can notice that we are gone.
+    fn disarm(&mut self) {
+        if let Some(files) = self.files.take() {
+            let _path = files.keep();
+        }
+        if let Err(error) = self.guard.kill().and_then(|()| self.guard.wait()) {
+            tracing::warn!(%error, "could not end the guard of the cluster");
+        }
+    }
+}
+
 impl Drop for Directory {
     fn drop(&mut self) {
+        if self.is_kept.load(Ordering::Relaxed) {
+            self.disarm();
+            return;
+        }
         if let Some(files) = self.files.take() {
             // A backend that outlived its postmaster may still create a file in a
             // directory that is being removed; it notices soon and exits.

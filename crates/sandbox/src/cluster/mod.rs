@@ -122,4 +122,11 @@ impl Cluster {
         self.server.stop(mode).await?;
         self.server.start_again(&self.binaries).await
     }
+
+    /// Leaves the server running and its files in place, also beyond the end of this process.
+    /// From now on nobody but the user stops it and removes them.
+    pub fn keep(mut self) {
+        self.server.keep();
+        self.directory.keep();
+    }
 }

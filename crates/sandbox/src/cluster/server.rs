@@ -173,6 +173,11 @@ impl Server {
         Ok(())
     }
 
+    /// Lets the process go on without us.
+    pub(super) fn keep(&mut self) {
+        self.process = None;
+    }
+
     /// Takes the process away when it has ended.
     fn exit_status(&mut self) -> Result<Option<ExitStatus>, ClusterError> {
         let Some(process) = &mut self.process else {

@@ -67,6 +67,15 @@ impl KindMix {
         self
     }
 
+    /// The same with every weight so many times as large, to make room for something rare.
+    #[must_use]
+    pub fn times(mut self, factor: u32) -> Self {
+        for weight in self.0.values_mut() {
+            *weight = weight.saturating_mul(factor);
+        }
+        self
+    }
+
     /// The kinds that are run, with their weights.
     pub(crate) fn weights(&self) -> Vec<(Kind, u32)> {
         let weights = self.0.iter().filter(|(_, weight)| **weight > 0);

@@ -1,20 +1,21 @@
 //! The fence: a transaction proves the lease before it writes, and keeps it until it ends.
 
-use crossfade_postgres::{Queries, Transaction, TransactionSettings};
+use crossfade_postgres::{Queries, Transaction, TransactionSettings, rule};
 use tokio_postgres::types::Type;
 
 use super::Lease;
 use crate::error::StateError;
 use crate::store::Store;
 
-/// `for key share` lets heartbeats and other workers pass and makes a takeover wait. An expired
+/// [`KEEP`] lets heartbeats and other workers pass and makes a takeover wait. An expired
 /// lease counts as lost: were it enough that nobody has taken it, the workers of a dead heartbeat
-/// could keep a takeover waiting for ever, since key share locks never queue behind it.
+/// could keep a takeover waiting for ever, since its locks never queue behind it.
 const CHECK: &str = "\
     select 1 from {state}.lease \
      where migration_id = $1 and epoch = $2 and owner = $3 \
-       and expires_at > pg_catalog.clock_timestamp() \
-       for key share";
+       and expires_at > pg_catalog.clock_timestamp()";
+/// The part of [`CHECK`] that makes a takeover wait.
+const KEEP: &str = " for key share";
 
 impl Store {
     /// Opens a transaction that can only commit under this lease: the one way to open one that
@@ -42,9 +43,17 @@ impl Store {
         transaction: &Transaction,
         lease: &Lease,
     ) -> Result<(), StateError> {
+        if !rule::holds("state/fence") {
+            return Ok(());
+        }
+        let keep = if rule::holds("state/takeover-waits") {
+            KEEP
+        } else {
+            ""
+        };
         let row = transaction
             .query_opt(
-                &self.sql(CHECK),
+                &self.sql(&format!("{CHECK}{keep}")),
                 &[
                     (&lease.migration.0, Type::INT8),
                     (&lease.epoch.0, Type::INT8),

@@ -11,8 +11,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::{
-    Acl, Catalog, CatalogError, Column, InboundForeignKey, Partition, Persistence, RelationKind,
-    ReplicaIdentity, RowSecurity, Table, TableStorage,
+    Acl, Catalog, CatalogError, Column, Dependent, InboundForeignKey, MentioningFunction,
+    Partition, Persistence, RelationKind, ReplicaIdentity, RowSecurity, Table, TableStorage,
 };
 use crate::session::{Param, Queries};
 
@@ -32,6 +32,7 @@ const PUBLICATIONS_14: &str = include_str!("publications_14.sql");
 const CHILDREN: &str = include_str!("children.sql");
 const STATISTICS: &str = include_str!("statistics.sql");
 const DEPENDENTS: &str = include_str!("dependents.sql");
+const FUNCTIONS: &str = include_str!("functions.sql");
 
 /// What the first statement reads: everything of which a table has only one.
 #[derive(Deserialize)]
@@ -130,6 +131,7 @@ async fn load(
             inbound_foreign_keys.push(found);
         }
     }
+    let dependents: Vec<Dependent> = list(queries, "dependents", DEPENDENTS, &own).await?;
     Ok(Some(Table {
         oid,
         name: head.name,
@@ -161,8 +163,25 @@ async fn load(
         children: list(queries, "children", CHILDREN, &own).await?,
         statistics: list(queries, "statistics", STATISTICS, &own).await?,
         security_labels: head.security_labels,
-        dependents: list(queries, "dependents", DEPENDENTS, &own).await?,
+        mentioning_functions: mentioning(queries, oid, name, &dependents).await?,
+        dependents,
     }))
+}
+
+/// The functions that mention the table or a view on it, at whatever remove.
+async fn mentioning(
+    queries: &impl Queries,
+    oid: u32,
+    table: &QualifiedName,
+    dependents: &[Dependent],
+) -> Result<Vec<MentioningFunction>, CatalogError> {
+    let views = dependents.iter().filter_map(|one| one.view.as_ref());
+    let names: Vec<&str> = std::iter::once(&table.name)
+        .chain(views.map(|view| &view.name.name))
+        .map(Ident::as_str)
+        .collect();
+    let params: [Param<'_>; 2] = [(&oid, Type::OID), (&names, Type::TEXT_ARRAY)];
+    list(queries, "functions", FUNCTIONS, &params).await
 }
 
 /// Columns, each with what its type says; types are read once, however many columns have them.

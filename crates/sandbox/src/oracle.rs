@@ -4,9 +4,10 @@
 //! one snapshot, with values as text. Text tells apart what `=` does not (1.0 and 1.00, '' and
 //! NULL), and compares columns whose type has changed.
 
+use std::borrow::Borrow;
 use std::fmt;
 
-use crate::Session;
+use tokio_postgres::Client;
 
 /// How many keys of differences are kept, of each direction.
 const KEPT_KEYS: usize = 20;
@@ -78,8 +79,8 @@ impl std::error::Error for OracleError {
 impl Comparison<'_> {
     /// Compares all rows, and returns how many there are. `observer` must see all rows of both
     /// tables (row-level security hides some from others than superusers).
-    pub async fn run(&self, observer: &Session) -> Result<i64, OracleError> {
-        let outcome = observer.client().query_one(&self.sql(), &[]).await;
+    pub async fn run(&self, observer: &impl Borrow<Client>) -> Result<i64, OracleError> {
+        let outcome = observer.borrow().query_one(&self.sql(), &[]).await;
         let row = outcome.map_err(OracleError::Query)?;
         let read = || {
             let found = Differences {

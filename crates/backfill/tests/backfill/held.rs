@@ -1,0 +1,112 @@
+//! Rows that others hold: skipped by the chunk, found again by the closing pass.
+
+use std::time::Duration;
+
+use crossfade_backfill::BackfillError;
+use crossfade_testkit::Result;
+
+use crate::fixture::{ALL, Fixture, PATIENCE, ROW_BY_ROW, SMALL, WIDE, spawn};
+
+/// Copies while `hold` keeps row 2, lets it go by `end`, and expects `rows` rows.
+async fn held(schema: &str, hold: &str, end: &str, rows: i64) -> Result<()> {
+    let fixture = Fixture::start(schema, ROW_BY_ROW).await?;
+    let holder = fixture.app("holder").await?;
+    holder.run(&format!("begin; {hold}")).await?;
+    let mut job = fixture.run().await?;
+    fixture.wait_until_copied(3, &mut job).await?;
+    holder.run(end).await?;
+    assert_eq!(job.await??, ALL);
+    fixture.assert_copied(rows).await
+}
+
+#[tokio::test]
+async fn a_row_whose_update_is_rolled_back_is_found_again() -> Result<()> {
+    // Nobody fires a trigger for it ever again: without the closing pass it would be lost.
+    held(
+        WIDE,
+        "update public.t set n = 22 where id = 2",
+        "rollback",
+        4,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_row_whose_update_is_committed_is_there() -> Result<()> {
+    held(
+        SMALL,
+        "update public.t set n = 22 where id = 2",
+        "commit",
+        4,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_row_that_was_only_locked_is_found_again() -> Result<()> {
+    held(
+        SMALL,
+        "select from public.t where id = 2 for update",
+        "commit",
+        4,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_row_that_was_locked_and_then_deleted_leaves_no_ghost() -> Result<()> {
+    held(
+        WIDE,
+        "select from public.t where id = 2 for update",
+        "delete from public.t where id = 2; commit",
+        3,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_row_whose_delete_is_rolled_back_is_found_again() -> Result<()> {
+    held(SMALL, "delete from public.t where id = 2", "rollback", 4).await
+}
+
+#[tokio::test]
+async fn a_row_that_stays_held_is_reported_with_its_holder() -> Result<()> {
+    let fixture = Fixture::start(SMALL, ROW_BY_ROW).await?;
+    let holder = fixture.app("holder").await?;
+    holder
+        .run("begin; select from public.t where id = 2 for update")
+        .await?;
+    let mut job = fixture.job().await?;
+    job.patience = Duration::ZERO;
+    match Box::pin(job.run()).await {
+        Err(BackfillError::RowsHeld { rows, pids }) => {
+            assert_eq!((rows, pids.as_slice()), (1, [holder.pid()].as_slice()));
+        }
+        other => panic!("{other:?}"),
+    }
+    holder.run("rollback").await?;
+    fixture.copy_all().await?;
+    fixture.assert_copied(4).await
+}
+
+#[tokio::test]
+async fn a_chunk_never_waits_for_a_row() -> Result<()> {
+    let fixture = Fixture::start(SMALL, ROW_BY_ROW).await?;
+    let holder = fixture.app("holder").await?;
+    holder
+        .run("begin; update public.t set n = 22 where id = 2")
+        .await?;
+    let mut job = fixture.job().await?;
+    // A wait would end by our lock timeout, again and again.
+    job.patience = PATIENCE.min(Duration::from_secs(2));
+    let mut job = spawn(job);
+    fixture.wait_until_copied(3, &mut job).await?;
+    let waits = format!(
+        "select count(*) from pg_stat_activity where {} = any (pg_blocking_pids(pid))",
+        holder.pid()
+    );
+    assert_eq!(fixture.number(&waits).await?, 0);
+    holder.run("commit").await?;
+    assert_eq!(job.await??, ALL);
+    fixture.assert_copied(4).await
+}

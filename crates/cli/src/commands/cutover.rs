@@ -1,0 +1,36 @@
+//! `crossfade cutover`: swaps the tables.
+
+use clap::Args;
+
+use crate::arguments::FormatArguments;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::settings::Settings;
+use crate::work::{LimitArguments, Order, Printer, Subject, Work};
+
+const COMMAND: &str = "cutover";
+
+/// Which migration.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Name of the migration, or its plan file
+    migration: String,
+    #[command(flatten)]
+    limits: LimitArguments,
+    #[command(flatten)]
+    pub(crate) format: FormatArguments,
+}
+
+pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
+    let subject = Subject::find_registered(settings, &arguments.migration, COMMAND).await?;
+    let printer = Printer::Object(arguments.format.format);
+    let order = Order {
+        command: COMMAND,
+        printer,
+        limits: arguments.limits.limits(settings),
+        window: None,
+    };
+    let work = Work::start(settings, &subject, order).await?;
+    let end = work.engine.cutover(&subject.name).await;
+    work.end(end, &subject).await?.finish(COMMAND, printer)
+}

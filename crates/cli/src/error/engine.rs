@@ -1,0 +1,266 @@
+//! Errors of the stages, with the command that comes next.
+
+use crossfade_backfill::BackfillError;
+use crossfade_engine::{EngineError, Shut, preflight};
+use crossfade_plan::hazard::Hazard;
+use crossfade_plan::{MigrationName, Stage};
+use crossfade_postgres::{ErrorClass, QueryError};
+use crossfade_verify::VerifyError;
+
+use super::{Code, Failure, no_such_table, plan_failure};
+use crate::migration;
+use crate::work::Subject;
+
+/// Why a stage of `subject` did not reach its end, and what to do about it.
+pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &str) -> Failure {
+    let name = &subject.name;
+    let again = format!("crossfade {command} {}", subject.given);
+    match error {
+        EngineError::State(error) => error.into(),
+        EngineError::Query(error) => query(error, &again),
+        EngineError::Begin(error) => error.into(),
+        EngineError::Connect(error) => error.into(),
+        EngineError::Commit(error) => error.into(),
+        EngineError::Catalog(error) => error.into(),
+        EngineError::Backfill(error) => backfill(error, name, &again),
+        EngineError::Verify(error) => verify(error, name, &again),
+        EngineError::Plan(errors) => match &subject.source {
+            Some(source) => plan_failure(&errors, source),
+            None => Failure::of(Code::PlanMisfit, errors.first()),
+        },
+        EngineError::NoTable(ref table) => match &subject.source {
+            Some(source) if *source.parsed.plan.table == *table => no_such_table(source),
+            _ => Failure::of(Code::PlanMisfit, &error),
+        },
+        EngineError::UnknownMigration(name) => migration::unknown(&name),
+        EngineError::Preflight(ref report) => preflight_failure(report, &again),
+        EngineError::Hazards(ref hazards) => refused_hazards(hazards, &again),
+        EngineError::Drift(ref drifted) => drifted
+            .iter()
+            .fold(Failure::of(Code::Drift, &error), |failure, drift| {
+                failure.also(drift.to_string())
+            }),
+        EngineError::LeaseHeld(ref holder) => Failure::of(Code::LeaseHeld, &error).also(format!(
+            "process {} on {}, last sign of life at {}",
+            holder.owner.pid(),
+            holder.owner.host(),
+            holder.heartbeat_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        )),
+        EngineError::TooEarly { needed, .. } => Failure::of(Code::TooEarly, &error).next(format!(
+            "Run `crossfade {} {name}` first.",
+            reaching(needed)
+        )),
+        EngineError::TooLate {
+            found: Stage::RolledBack,
+        } => Failure::of(Code::TooLate, &error)
+            .next("It was rolled back: `crossfade expand` with its plan file registers it anew."),
+        EngineError::GateShut(ref shut) => gate_shut(shut, &error, name),
+        EngineError::WindowClosed(_) => Failure::of(Code::WindowClosed, &error).next(format!(
+            "Look at those rows in the state's table reverse_loss; `{again} --accept-loss` goes \
+             back without what was written to them."
+        )),
+        EngineError::TablesInUse { ref pids } => Failure::of(Code::TablesInUse, &error)
+            .also(processes(pids))
+            .next(format!("End those transactions, or run `{again}` later.")),
+        EngineError::LockNotGranted { ref last, .. } => {
+            let code = match last.class() {
+                ErrorClass::Reconnect => Code::ConnectionLost,
+                _ => Code::LockNotGranted,
+            };
+            Failure::of(code, &error).next(format!(
+                "Run `{again}` at a quieter time, or with a longer --max-wait."
+            ))
+        }
+        error => {
+            let code = code(&error);
+            Failure::of(code, &error)
+        }
+    }
+}
+
+fn code(error: &EngineError) -> Code {
+    match error {
+        EngineError::NotTheReviewedPlan => Code::NotTheReviewedPlan,
+        EngineError::TooLate { .. } => Code::TooLate,
+        EngineError::Gap(_) => Code::Gap,
+        EngineError::Soaking { .. } => Code::Soaking,
+        EngineError::StillBuilding { .. } => Code::StillBuilding,
+        EngineError::IndexNameTaken(_) => Code::NameTaken,
+        EngineError::CatalogMoved => Code::Passing,
+        _ => Code::Internal,
+    }
+}
+
+/// A statement of a step: rows that do not meet it are the user's to mend.
+fn query(error: QueryError, again: &str) -> Failure {
+    if error.class() != ErrorClass::Row {
+        return error.into();
+    }
+    Failure::of(Code::RowsRefused, &error).next(format!(
+        "Mend the rows that do not meet it, then run `{again}` again."
+    ))
+}
+
+fn backfill(error: BackfillError, name: &MigrationName, again: &str) -> Failure {
+    let later = || format!("Run `{again}` again: it goes on from what was copied.");
+    match error {
+        BackfillError::State(error) => error.into(),
+        BackfillError::Query(error) => query(error, again),
+        BackfillError::Begin(error) => error.into(),
+        BackfillError::Connect(error) => error.into(),
+        BackfillError::Commit(error) => error.into(),
+        BackfillError::Catalog(error) => error.into(),
+        BackfillError::SourceGone => Failure::of(Code::TableGone, &error).next(format!(
+            "Find out who dropped it; `crossfade rollback {name}` takes away what is left of ours."
+        )),
+        BackfillError::TooManyRowErrors { .. } => Failure::of(Code::TooManyRowErrors, &error).next(
+            format!("Read the state's table row_error, mend these rows, and run `{again}` again."),
+        ),
+        BackfillError::PlanShape { .. } => Failure::of(Code::PlanShape, &error).next(format!(
+            "Analyze the table, check the server's planner settings, and run `{again}` again."
+        )),
+        BackfillError::HorizonHeld { ref pids, .. } => Failure::of(Code::HorizonHeld, &error)
+            .also(processes(pids))
+            .next(format!("End those transactions, or run `{again}` later.")),
+        BackfillError::RowsHeld { ref pids, .. } => Failure::of(Code::RowsHeld, &error)
+            .also(processes(pids))
+            .next(format!("End those transactions, or run `{again}` later.")),
+        BackfillError::GaveUp { attempts, last } => {
+            let failure = Failure::new(Code::GaveUp, format!("gave up after {attempts} attempts"));
+            failure.because(Some(&*last)).next(later())
+        }
+        error => Failure::of(Code::Internal, &error),
+    }
+}
+
+fn verify(error: VerifyError, name: &MigrationName, again: &str) -> Failure {
+    match error {
+        VerifyError::State(error) => error.into(),
+        VerifyError::Query(error) => query(error, again),
+        VerifyError::Begin(error) => error.into(),
+        VerifyError::Connect(error) => error.into(),
+        VerifyError::Commit(error) => error.into(),
+        VerifyError::RowErrors { .. } => Failure::of(Code::RowErrorsLeft, &error).next(format!(
+            "Read the state's table row_error, mend these rows in the table, and run \
+             `crossfade backfill {name}`: it tries them again."
+        )),
+        VerifyError::TableGone { .. } | VerifyError::ColumnGone { .. } => {
+            Failure::of(Code::TableGone, &error)
+        }
+        VerifyError::GaveUp { attempts, last } => {
+            let failure = Failure::new(Code::GaveUp, format!("gave up after {attempts} attempts"));
+            failure.because(Some(&*last)).next(format!(
+                "Run `{again}` again: it goes on from what was compared."
+            ))
+        }
+        VerifyError::SelfTestFailed { .. } => Failure::of(Code::SelfTestFailed, &error),
+        error => Failure::of(Code::Internal, &error),
+    }
+}
+
+/// The findings that stop, each with its remedy.
+fn preflight_failure(report: &preflight::Report, again: &str) -> Failure {
+    let failure = Failure::new(Code::Preflight, "preflight did not pass");
+    report
+        .findings
+        .iter()
+        .fold(failure, |failure, finding| {
+            failure.also(match &finding.remedy {
+                Some(remedy) => format!("{}: {}; {remedy}", finding.check, finding.message),
+                None => format!("{}: {}", finding.check, finding.message),
+            })
+        })
+        .next(format!("Mend what is named, then run `{again}` again."))
+}
+
+fn refused_hazards(hazards: &[Hazard], again: &str) -> Failure {
+    let mut ids: Vec<&str> = hazards.iter().map(|hazard| hazard.id.as_str()).collect();
+    ids.dedup();
+    let options: Vec<String> = ids
+        .iter()
+        .map(|id| format!("--allow-hazard {id}"))
+        .collect();
+    hazards
+        .iter()
+        .fold(
+            Failure::new(
+                Code::HazardsNotAccepted,
+                "the plan has hazards that somebody must accept",
+            ),
+            |failure, hazard| {
+                failure.also(format!(
+                    "{} ({}): {}",
+                    hazard.id, hazard.subject, hazard.explanation
+                ))
+            },
+        )
+        .next(format!(
+            "If that is what you want, run `{again} {}`.",
+            options.join(" ")
+        ))
+}
+
+fn gate_shut(shut: &Shut, error: &EngineError, name: &MigrationName) -> Failure {
+    let (code, next) = match shut {
+        Shut::Held => (
+            Code::WaitingForPeople,
+            format!("`crossfade unhold {name}` opens it."),
+        ),
+        Shut::Approvals(roles) => (
+            Code::WaitingForPeople,
+            roles
+                .iter()
+                .map(|role| format!("`crossfade approve {name} --role {role}`"))
+                .collect::<Vec<_>>()
+                .join(" and ")
+                + " by those who speak for them.",
+        ),
+        Shut::NotProved | Shut::Stage(_) | Shut::Gap(_) => (
+            Code::GateShut,
+            format!(
+                "Run `crossfade verify {name}`: only a full one without a difference opens it."
+            ),
+        ),
+        Shut::RowErrors(_) => (
+            Code::RowErrorsLeft,
+            format!("Mend those rows and run `crossfade backfill {name}`, which tries them again."),
+        ),
+        Shut::Drift(_) => (
+            Code::Drift,
+            format!(
+                "Put the schema back as it was, or undo the migration by `crossfade rollback {name}`."
+            ),
+        ),
+        _ => (
+            Code::GateShut,
+            format!("`crossfade status {name}` shows more."),
+        ),
+    };
+    Failure::of(code, error).next(next)
+}
+
+/// The command that reaches a stage.
+fn reaching(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Planned | Stage::Expanded => "expand",
+        Stage::Backfilling | Stage::Backfilled => "backfill",
+        Stage::Verified => "verify",
+        Stage::CutOver => "cutover",
+        Stage::Contracted => "contract",
+        Stage::RolledBack => "rollback",
+    }
+}
+
+fn processes(pids: &[i32]) -> String {
+    if pids.is_empty() {
+        return "nobody can tell who".to_owned();
+    }
+    let named: Vec<String> = pids
+        .iter()
+        .map(|pid| match pid {
+            0 => "a prepared transaction".to_owned(),
+            pid => format!("process {pid}"),
+        })
+        .collect();
+    named.join(", ")
+}

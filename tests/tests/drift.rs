@@ -1,0 +1,165 @@
+//! Changes behind our back: of the table, and of the triggers.
+
+use crossfade_engine::{Comparison, Engine, EngineError, Loss, StageEnd, VerifyEnd, VerifyRequest};
+use crossfade_plan::event::Event;
+use crossfade_plan::{MigrationName, Stage};
+use crossfade_state::Verdict;
+use crossfade_testkit::Result;
+use crossfade_tests::{Scene, plan_file};
+
+const PLAN: &str = "name: drifted\ntable: public.items\noperations:\n  - change_type: { column: id, type: bigint }\n";
+const FORWARD: &str = "\"!crossfade_drifted_forward\"";
+const DONE: StageEnd = StageEnd::Reached { already: false };
+
+async fn expanded() -> Result<(Scene, Engine, MigrationName)> {
+    let scene = Scene::empty().await?;
+    scene
+        .admin
+        .run(
+            "create table public.items (id integer primary key, v text); \
+             insert into public.items select i, 'row ' || i from generate_series(1, 2000) i; \
+             analyze public.items",
+        )
+        .await?;
+    scene
+        .give_to_owner(&crossfade_plan::QualifiedName::parse("public.items")?)
+        .await?;
+    let engine = scene.engine().await?;
+    engine.expand(&plan_file(PLAN)?, None).await?;
+    Ok((scene, engine, MigrationName::new("drifted")?))
+}
+
+async fn verify(
+    engine: &Engine,
+    name: &MigrationName,
+    comparison: Comparison,
+) -> Result<(Verdict, i64)> {
+    let request = VerifyRequest {
+        comparison,
+        seed: 5,
+    };
+    match engine.verify(name, request).await? {
+        VerifyEnd::Done { report, .. } => Ok((report.verdict, report.differences)),
+        other => Err(format!("no verdict: {other:?}").into()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_somebody_added_stops_the_work_by_name() -> Result<()> {
+    let (scene, engine, name) = expanded().await?;
+    scene
+        .admin
+        .run("alter table public.items add column extra text")
+        .await?;
+    let error = engine.backfill(&name).await.expect_err("drift");
+    let EngineError::Drift(drifted) = &error else {
+        return Err(format!("{error:?}").into());
+    };
+    let parts: Vec<String> = drifted.iter().map(ToString::to_string).collect();
+    let named = parts
+        .iter()
+        .any(|part| part == "column \"public\".\"items\".\"extra\" (added)");
+    assert!(named, "{parts:?}");
+    scene
+        .admin
+        .run("alter table public.items drop column extra")
+        .await?;
+    assert_eq!(engine.backfill(&name).await?, DONE);
+    assert_eq!(
+        verify(&engine, &name, Comparison::Full).await?,
+        (Verdict::Exact, 0)
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passed_a_disabled_trigger_is_found_and_repaired() -> Result<()> {
+    let (scene, engine, name) = expanded().await?;
+    assert_eq!(engine.backfill(&name).await?, DONE);
+    assert_eq!(
+        verify(&engine, &name, Comparison::Full).await?,
+        (Verdict::Exact, 0)
+    );
+    scene
+        .admin
+        .run(&format!(
+            "alter table public.items disable trigger {FORWARD}; \
+             update public.items set v = 'changed' where id = 7; delete from public.items where id = 8; \
+             insert into public.items values (5000, 'new'); \
+             alter table public.items enable always trigger {FORWARD}"
+        ))
+        .await?;
+    let error = engine.cutover(&name).await.expect_err("a gap");
+    assert!(
+        matches!(
+            &error,
+            EngineError::GateShut(crossfade_engine::Shut::Gap(_))
+        ),
+        "{error:?}"
+    );
+    assert_eq!(
+        scene.stage(&name).await?,
+        Stage::Backfilled,
+        "what was proved no longer is"
+    );
+    assert_eq!(
+        verify(&engine, &name, Comparison::Full).await?,
+        (Verdict::Mismatch, 3)
+    );
+    assert!(
+        engine.cutover(&name).await.is_err(),
+        "nothing is swapped over differences"
+    );
+    assert_eq!(
+        verify(&engine, &name, Comparison::FullWithRepair).await?,
+        (Verdict::Exact, 0)
+    );
+    assert_eq!(engine.cutover(&name).await?, DONE);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_before_the_backfill_has_closed_is_told() -> Result<()> {
+    let (scene, engine, name) = expanded().await?;
+    scene
+        .admin
+        .run(&format!(
+            "alter table public.items disable trigger {FORWARD}; \
+             alter table public.items enable always trigger {FORWARD}"
+        ))
+        .await?;
+    assert_eq!(engine.backfill(&name).await?, DONE);
+    let warned = scene.events().into_iter().any(
+        |event| matches!(event, Event::Warning { text } if text.contains("dual-write had a gap")),
+    );
+    assert!(warned);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_is_gone_stops_the_work_and_leaves_the_way_back() -> Result<()> {
+    let (scene, engine, name) = expanded().await?;
+    scene
+        .admin
+        .run(&format!("drop trigger {FORWARD} on public.items"))
+        .await?;
+    let error = engine.backfill(&name).await.expect_err("a gap");
+    assert!(matches!(&error, EngineError::Gap(_)), "{error:?}");
+    assert_eq!(engine.rollback(&name, Loss::Refused).await?, DONE);
+    assert_eq!(scene.left_behind().await?, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_stays_disabled_stops_the_work() -> Result<()> {
+    let (scene, engine, name) = expanded().await?;
+    scene
+        .admin
+        .run(&format!(
+            "alter table public.items disable trigger {FORWARD}"
+        ))
+        .await?;
+    let error = engine.backfill(&name).await.expect_err("a gap");
+    assert!(matches!(&error, EngineError::Gap(_)), "{error:?}");
+    Ok(())
+}

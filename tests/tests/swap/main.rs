@@ -1,0 +1,13 @@
+//! The swap and the way back, with other sessions at every place where it matters.
+
+mod blocked;
+mod fenced;
+mod functions;
+mod gate;
+mod old_reader;
+mod order;
+mod prepared;
+mod proxy;
+mod reverse;
+mod sequences;
+mod way;
