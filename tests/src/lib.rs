@@ -184,6 +184,8 @@ impl Scene {
     pub async fn table(&self, name: &QualifiedName) -> Result<Option<Table>> {
         let snapshot = TransactionSettings {
             mode: Mode::Snapshot,
+            // A TRUNCATE may hold the table for a while.
+            lock_timeout: Duration::from_secs(30),
             ..TransactionSettings::default()
         };
         let transaction = self.migrator()?.begin("test/catalog", &snapshot).await?;

@@ -194,3 +194,41 @@ async fn an_index_that_the_dead_was_building_is_waited_for_and_adopted() -> Resu
     leads.program.succeed(CONTRACT).await?;
     leads.expect_contracted().await
 }
+
+/// Behind the TRUNCATE everybody waits, and the build for everybody with an older snapshot: left
+/// alone, that is a deadlock of which an application would be the victim.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_build_gives_way_to_a_truncate() -> Result<()> {
+    let leads = Leads::create(ROWS, "batch_size: 5000").await?;
+    let (admin, database) = (&leads.scene.admin, &leads.scene.database);
+    let backfill = "backfill leads_wider";
+    let expand = "expand plan.yaml --free-disk 1TiB";
+    leads.program.succeed(expand).await?;
+    let reader = database.session("reader", Role::App).await?;
+    let app = database.session("app", Role::App).await?;
+    reader
+        .run("begin isolation level repeatable read; select")
+        .await?;
+    let process = leads.program.start(backfill, "").await?;
+    admin
+        .wait_until(
+            "select count(*) > 0 from pg_stat_progress_create_index \
+             where datname = current_database() and phase like 'waiting%'",
+        )
+        .await?;
+    let truncate = app.start("truncate public.leads, public.leads_control");
+    tokio::time::timeout(Duration::from_secs(30), truncate)
+        .await
+        .map_err(|_| "the application waits for the build of an index")???;
+    reader.run("commit").await?;
+    process.wait().await?.expect_success(backfill)?;
+    app.run(
+        "insert into public.leads (id, name) values (1, 'a b'); \
+         insert into public.leads_control select * from public.leads",
+    )
+    .await?;
+    leads.program.succeed("verify leads_wider").await?;
+    leads.program.succeed(CUTOVER).await?;
+    leads.program.succeed(CONTRACT).await?;
+    leads.expect_contracted().await
+}

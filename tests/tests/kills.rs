@@ -74,7 +74,7 @@ async fn own_cluster_kills_under_load() -> Result<()> {
         chaos.back().await?;
     }
     chaos.up(false).await?;
-    chaos.to_the_end().await?;
+    chaos.through_contract().await?;
     chaos.load.wait_until(truncated).await?;
     let report = chaos.load.stop().await;
     print(&chaos.kills, chaos.ways, &report, &deadlocks(&cluster)?);
@@ -114,7 +114,7 @@ impl Chaos {
         self.load.every_kind_but_truncate_again().await
     }
 
-    async fn to_the_end(&mut self) -> Result<()> {
+    async fn through_contract(&mut self) -> Result<()> {
         self.command(CONTRACT, &[Place::After]).await?;
         self.load.every_kind_but_truncate_again().await
     }

@@ -33,7 +33,30 @@ const BUILDING: &str = "select p.pid from pg_catalog.pg_stat_progress_create_ind
      where p.relid = $1::text::pg_catalog.regclass \
        and p.datname = pg_catalog.current_database()";
 
+/// Whether anybody waits for what a backend holds or has asked for before.
+///
+/// A TRUNCATE of the source waits, through its trigger, for a lock on the target that a build holds
+/// until its end, and everybody else waits for the TRUNCATE. Worse, the build waits for whoever
+/// has an older snapshot: for the ones behind the TRUNCATE, a deadlock of which an application
+/// would be the victim.
+const IN_THE_WAY: &str = "select exists (select from pg_catalog.pg_locks l \
+     where not l.granted and $1 = any (pg_catalog.pg_blocking_pids(l.pid))) as found";
+
+const CANCEL: &str = "select pg_catalog.pg_cancel_backend($1)";
+
+/// Shorter than the server waits before it looks for a deadlock.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How a watched statement ended, when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watched {
+    /// It came to its end.
+    Done,
+    /// Cancelled: told to stop.
+    Stopped,
+    /// Cancelled: somebody waited for it.
+    GaveWay,
+}
 
 /// What stands under an index's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +119,14 @@ async fn one_attempt(
         .await?;
     session.batch(SETTINGS).await?;
     // A build whose runner died goes on at the server until its end.
-    if is_building(&session, table).await? {
+    let builds = builds(&session, table).await?;
+    if !builds.is_empty() {
+        for pid in builds {
+            // Nobody watches it but us.
+            if is_in_the_way(&session, pid).await? {
+                session.query_opt(CANCEL, &[(&pid, Type::INT4)]).await?;
+            }
+        }
         if started.elapsed() > runner.engine.limits.max_wait {
             return Err(not_granted(step, started));
         }
@@ -110,9 +140,11 @@ async fn one_attempt(
         Found::Valid => return record(runner, step).await.map(Some),
         Found::Invalid => {
             let drop = format!("drop index concurrently {index}");
-            return Ok(watched(runner, session, &drop)
-                .await?
-                .then_some(StepEnd::Stopped));
+            return match watched(runner, session, &drop).await? {
+                Watched::Done => Ok(None),
+                Watched::Stopped => Ok(Some(StepEnd::Stopped)),
+                Watched::GaveWay => give_way(runner, step, started).await,
+            };
         }
         Found::Nothing => {}
     }
@@ -127,8 +159,9 @@ async fn one_attempt(
     let outcome = watched(runner, session, &statement).await;
     failpoint::hit(&format!("step/{}/built", step.id));
     match outcome {
-        Ok(true) => return Ok(Some(StepEnd::Stopped)),
-        Ok(false) => {}
+        Ok(Watched::Stopped) => return Ok(Some(StepEnd::Stopped)),
+        Ok(Watched::GaveWay) => return give_way(runner, step, started).await,
+        Ok(Watched::Done) => {}
         Err(error) => {
             clean_up(runner, index, table, &error).await;
             return Err(error);
@@ -177,27 +210,80 @@ async fn record(runner: &Runner<'_>, step: &Step) -> Result<StepEnd, EngineError
     Ok(StepEnd::Done)
 }
 
-/// Runs one statement until its end, or cancels it when told to stop; `true` if it was cancelled.
+/// Lets whoever waited get through before the next attempt, which finds what was left.
+async fn give_way(
+    runner: &Runner<'_>,
+    step: &Step,
+    started: Instant,
+) -> Result<Option<StepEnd>, EngineError> {
+    if started.elapsed() > runner.engine.limits.max_wait {
+        return Err(EngineError::BuildInTheWay {
+            step: step.id.as_str().to_owned(),
+        });
+    }
+    let class = RetryClass::Lock;
+    let pause_ms = u64::try_from(LOOK_EVERY.as_millis()).unwrap_or(u64::MAX);
+    runner.engine.events.emit(Event::Retry { class, pause_ms });
+    tokio::select! {
+        () = runner.stop().cancelled() => Ok(Some(StepEnd::Stopped)),
+        () = tokio::time::sleep(LOOK_EVERY) => Ok(None),
+    }
+}
+
+/// Runs one statement until its end, or cancels it when told to stop or when it is in somebody's
+/// way.
 async fn watched(
     runner: &Runner<'_>,
     session: Session,
     statement: &str,
-) -> Result<bool, EngineError> {
+) -> Result<Watched, EngineError> {
     let token = session.cancel_token();
+    let pid = backend_pid(&session).await?;
     let work = session.batch(statement);
     tokio::pin!(work);
-    tokio::select! {
-        done = &mut work => {
-            done?;
-            return Ok(false);
+    let because = loop {
+        tokio::select! {
+            done = &mut work => {
+                done?;
+                return Ok(Watched::Done);
+            }
+            () = runner.stop().cancelled() => break Watched::Stopped,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        () = runner.stop().cancelled() => {}
-    }
+        let looking = async {
+            let watch = runner.engine.store.session(&runner.tag("watch")).await?;
+            is_in_the_way(&watch, pid).await
+        };
+        match looking.await {
+            Ok(true) => break Watched::GaveWay,
+            Ok(false) => {}
+            // The build has a connection of its own: it tells by itself when that is lost.
+            Err(error) => tracing::debug!(error = %error, "nobody watches the index build"),
+        }
+    };
     // Dropping the future would leave the statement running: it is cancelled, and waited for.
     runner.engine.database().cancel_direct(&token).await?;
     match work.await {
-        Ok(()) => Ok(false),
-        Err(_) => Ok(true),
+        Ok(()) => Ok(Watched::Done),
+        Err(_) => Ok(because),
+    }
+}
+
+async fn backend_pid(queries: &impl Queries) -> Result<i32, EngineError> {
+    let row = queries
+        .query_opt("select pg_catalog.pg_backend_pid() as pid", &[])
+        .await?;
+    match row {
+        Some(row) => Ok(row.try_get("pid").map_err(QueryError::from)?),
+        None => unreachable!("a select without a from clause returns one row"),
+    }
+}
+
+async fn is_in_the_way(queries: &impl Queries, pid: i32) -> Result<bool, EngineError> {
+    let row = queries.query_opt(IN_THE_WAY, &[(&pid, Type::INT4)]).await?;
+    match row {
+        Some(row) => Ok(row.try_get("found").map_err(QueryError::from)?),
+        None => unreachable!("a select without a from clause returns one row"),
     }
 }
 
@@ -228,11 +314,14 @@ async fn find(
     })
 }
 
-async fn is_building(queries: &impl Queries, table: &QualifiedName) -> Result<bool, EngineError> {
+/// The backends that build an index on a table.
+async fn builds(queries: &impl Queries, table: &QualifiedName) -> Result<Vec<i32>, EngineError> {
     let rows = queries
         .query(BUILDING, &[(&table.to_string(), Type::TEXT)])
         .await?;
-    Ok(!rows.is_empty())
+    rows.iter()
+        .map(|row| Ok(row.try_get("pid").map_err(QueryError::from)?))
+        .collect()
 }
 
 fn not_granted(step: &Step, started: Instant) -> EngineError {

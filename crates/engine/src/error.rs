@@ -128,6 +128,12 @@ pub enum EngineError {
         /// How long it was waited for.
         waited: std::time::Duration,
     },
+    /// Whenever an index was being built, somebody waited for it.
+    #[error("the index of step {step:?} was in somebody's way at every attempt")]
+    BuildInTheWay {
+        /// The step.
+        step: String,
+    },
     /// What an index was to be named is taken by something else.
     #[error("{0} exists already and is not the index that the plan describes")]
     IndexNameTaken(QualifiedName),

@@ -206,7 +206,7 @@ impl Leads {
     pub async fn expect_undone(&self) -> Result<()> {
         let after = self.scene.table(self.table.name()).await?;
         let after = after.ok_or("there is no table")?;
-        expect_none("differs from before", diff(&self.before, &after))?;
+        expect_none("differs from before", &diff(&self.before, &after))?;
         self.expect_nothing_left().await?;
         self.expect_stage(Stage::RolledBack).await?;
         self.expect_equal(false).await?;
@@ -250,7 +250,7 @@ impl Leads {
     }
 
     async fn expect_nothing_left(&self) -> Result<()> {
-        expect_none("was left behind", self.scene.left_behind().await?)
+        expect_none("was left behind", &self.scene.left_behind().await?)
     }
 
     async fn expect_stage(&self, wanted: Stage) -> Result<()> {
@@ -273,7 +273,7 @@ const OBJECTS: &str = "select array(
     where attrelid = 'public.leads'::regclass and attname = 'region' and attnotnull \
     order by 1)";
 
-fn expect_none(what: &str, found: Vec<String>) -> Result<()> {
+fn expect_none(what: &str, found: &[String]) -> Result<()> {
     if found.is_empty() {
         Ok(())
     } else {

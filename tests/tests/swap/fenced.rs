@@ -5,9 +5,8 @@ use crossfade_engine::{EngineError, StageEnd};
 use crossfade_plan::Stage;
 use crossfade_plan::event::Event;
 use crossfade_state::StateError;
-use crossfade_testkit::{Result, Role};
+use crossfade_testkit::{Fault, Proxy, Result, Role};
 
-use crate::proxy::Proxy;
 use crate::way::{BOTH_WAYS, Command, DONE, ITEMS, WIDEN, Way};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,19 +97,16 @@ async fn a_connection_that_is_lost_before_the_commit() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_lost_after_the_commit() -> Result<()> {
     let mut way = Way::verified(ITEMS, &[WIDEN]).await?;
-    let url = way.scene.database.url(Role::Migrator);
-    let proxy = Proxy::start(&url).await?;
-    way.engine = way.engine_at(proxy.url()).await?;
+    let proxy = Proxy::start(&way.scene.database).await?;
+    let url = proxy.url(&way.scene.database, Role::Migrator);
+    way.engine = way.engine_at(&url).await?;
     for command in BOTH_WAYS {
         let back = matches!(command, Command::Rollback(_));
-        let writing = if back {
-            "alter table \"public\".\"items\" rename to"
-        } else {
-            "rename to \"items__old\""
-        };
-        let loss = proxy.lose_the_answer_of_the_commit_after(writing);
+        let (role, happened) = if back { ("rollback", 1) } else { ("swap", 0) };
+        // Statements bear the name of their work.
+        proxy.next(&format!("m/{role} */ select 1; commit"), Fault::AnswerLost);
         let outcome = way.run(command).await??;
-        assert_eq!(loss.times(), 1, "the answer was lost");
+        assert_eq!(proxy.happened(), happened + 1);
         assert_eq!(outcome, StageEnd::Reached { already: true });
         let after = if back {
             Stage::RolledBack

@@ -7,7 +7,6 @@ mod gate;
 mod old_reader;
 mod order;
 mod prepared;
-mod proxy;
 mod reverse;
 mod sequences;
 mod way;

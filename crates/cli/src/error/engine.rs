@@ -84,7 +84,9 @@ fn code(error: &EngineError) -> Code {
         EngineError::TooLate { .. } => Code::TooLate,
         EngineError::Gap(_) => Code::Gap,
         EngineError::Soaking { .. } => Code::Soaking,
-        EngineError::StillBuilding { .. } => Code::StillBuilding,
+        EngineError::StillBuilding { .. } | EngineError::BuildInTheWay { .. } => {
+            Code::StillBuilding
+        }
         EngineError::IndexNameTaken(_) => Code::NameTaken,
         EngineError::CatalogMoved => Code::Passing,
         _ => Code::Internal,

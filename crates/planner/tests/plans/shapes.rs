@@ -146,7 +146,7 @@ async fn the_way_back_keeps_what_was_written() -> Result<()> {
             .write(&format!("insert into public.{table} (v) values ('newer')"))
             .await?;
         let query = format!(
-            "select count(*) from public.{table} where v in ('a b', 'new', 'newer') and id between 2 and 32"
+            "select count(*) from public.{table} where v in ('a b', 'new', 'newer') and id > 1"
         );
         assert_eq!(fixture.number(&query).await?, 31);
     }

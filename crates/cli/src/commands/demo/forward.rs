@@ -205,7 +205,7 @@ async fn cut_over(stage: &Stage<'_>, workload: &Running) -> Result<(f64, Pace), 
     narrator.command(&format!("crossfade {line}"))?;
     let held = locks_held(&stage.program.run(&line).await?)?;
     narrator.say(&format!(
-        "The tables are swapped; their locks were held for {held:.1} ms. From now on every write \
+        "The tables are swapped; their locks were held for at most {held:.1} ms. From now on every write \
          is mirrored to the old table: the way back stays open."
     ))?;
     let second = stage.sales.shape(Version::Second);

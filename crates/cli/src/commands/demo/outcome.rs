@@ -57,8 +57,14 @@ impl Outcome {
                     count(up.verdict.differences)
                 ),
             ),
-            ("locks held, cutover", format!("{:.1} ms", up.swap_ms)),
-            ("locks held, rollback", format!("{:.1} ms", back.swap_ms)),
+            (
+                "locks held, cutover",
+                format!("{:.1} ms at most", up.swap_ms),
+            ),
+            (
+                "locks held, rollback",
+                format!("{:.1} ms at most", back.swap_ms),
+            ),
             (
                 "application",
                 format!(

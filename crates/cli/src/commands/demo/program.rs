@@ -42,7 +42,7 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(false);
+            .kill_on_drop(true);
         // What the user has set is for other databases.
         for (name, _) in std::env::vars_os() {
             if is_setting(&name) {

@@ -38,7 +38,7 @@ pub(super) async fn roll_back(stage: &Stage<'_>, workload: Running) -> Result<Ba
     let swap_ms = locks_held(&stage.program.run(&line).await?)?;
     narrator.say(&format!(
         "The old table is back, with all that was written meanwhile; locks were held for \
-         {swap_ms:.1} ms. What the migration made is gone again."
+         at most {swap_ms:.1} ms. What the migration made is gone again."
     ))?;
     let first = stage.sales.shape(Version::First);
     workload
