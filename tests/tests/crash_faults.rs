@@ -47,7 +47,7 @@ async fn a_run_whose_backends_are_ended_ten_times_goes_on_by_itself() -> Result<
     let leads = Leads::create(ROWS, BACKFILL).await?;
     let watch = Watch::new(&leads).await?;
     let load = leads.load(Load::default()).await?;
-    let slowed = "transaction/before-commit=sleep(10);verify/compared=sleep(300)";
+    let slowed = "backfill/claimed=sleep(250);verify/compared=sleep(300)";
     let mut process = leads.program.start(UP, slowed).await?;
     let mut ended = [0, 0];
     for place in [Place::Backfill, Place::Verify] {

@@ -84,7 +84,12 @@ async fn indexes_and_constraints_stand_under_their_names_after_the_swap() -> Res
     let id: i64 = app
         .query_one_value("select max(id) from public.items")
         .await?;
-    assert_eq!(id, 3001, "the identity goes on where it was");
+    // Not 3001: the swap leaves room for numbers that waiting sessions still draw from the old
+    // sequence.
+    assert!(
+        id > 3000,
+        "the identity goes on behind what was drawn: {id}"
+    );
     assert_eq!(engine.contract(&name).await?, DONE);
     let names = names_on(&scene, "public.items").await?;
     assert_eq!(

@@ -7,7 +7,7 @@
 //! # Which program
 //! `target/<profile>/crossfade`, next to the test. `scripts/test` builds it together with all tests
 //! and all features, failpoints among them. Where it is missing, older than one of its sources, or
-//! without failpoints (a test run alone), [`binary`](program_path) builds it once by cargo, under
+//! without failpoints (a test run alone), [`program_path`] builds it once by cargo, under
 //! cargo's own lock. `CROSSFADE_TEST_PROGRAM` names another one.
 
 mod binary;
