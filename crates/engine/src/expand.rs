@@ -79,19 +79,32 @@ impl Engine {
         file: &PlanFile,
         reviewed: Option<&ExecutionPlan>,
     ) -> Result<MigrationRecord, EngineError> {
+        if let Some(record) = self.registered_before(file).await? {
+            return Ok(record);
+        }
+        match self.register_anew(file, reviewed).await {
+            Ok(record) => Ok(record),
+            // What stands in the way may be the work of a runner that began at the same moment:
+            // then its registration counts.
+            Err(error) => self.registered_before(file).await?.ok_or(error),
+        }
+    }
+
+    /// The migration that the plan file is registered as; refuses a file that was edited since.
+    async fn registered_before(
+        &self,
+        file: &PlanFile,
+    ) -> Result<Option<MigrationRecord>, EngineError> {
         let session = self.store.session(&format!("{}/expand", file.name)).await?;
         let known = self.store.find(&session, &file.name).await?;
         drop(session);
-        match known.filter(|record| record.stage != Stage::RolledBack) {
-            Some(record) => {
-                // Refuses a file that was edited since.
-                let plan = self.registered_plan(&record).await?;
-                self.register(&plan.with_file(file), record.table_oid)
-                    .await?;
-                Ok(record)
-            }
-            None => self.register_anew(file, reviewed).await,
-        }
+        let Some(record) = known.filter(|record| record.stage != Stage::RolledBack) else {
+            return Ok(None);
+        };
+        let plan = self.registered_plan(&record).await?;
+        self.register(&plan.with_file(file), record.table_oid)
+            .await?;
+        Ok(Some(record))
     }
 
     async fn register_anew(
