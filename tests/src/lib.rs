@@ -21,6 +21,22 @@ use crossfade_testkit::{Result, Role, Session, TestDatabase};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+/// A wider key, a split name and a computed column of the workload's `leads` table.
+pub const LEADS_PLAN: &str = r#"
+name: leads_wider
+table: public.leads
+operations:
+  - change_type: { column: id, type: bigint }
+  - split_column:
+      column: name
+      into:
+        - { name: first_name, type: text, up: "split_part(name, ' ', 1)" }
+        - { name: last_name, type: text, up: "substr(name, strpos(name, ' ') + 1)" }
+      down: "first_name || ' ' || last_name"
+  - add_column: { name: score_band, type: integer, up: "score / 10" }
+backfill: { workers: 2, batch_size: 500 }
+"#;
+
 /// A database with an application's table and its control table.
 #[derive(Debug)]
 pub struct Scene {

@@ -6,22 +6,7 @@ use crossfade_sandbox::workload::AppTable;
 use crossfade_testkit::Comparison;
 use crossfade_testkit::Result;
 use crossfade_testkit::catalog_diff::diff;
-use crossfade_tests::{Scene, plan_file};
-
-const PLAN: &str = r#"
-name: leads_wider
-table: public.leads
-operations:
-  - change_type: { column: id, type: bigint }
-  - split_column:
-      column: name
-      into:
-        - { name: first_name, type: text, up: "split_part(name, ' ', 1)" }
-        - { name: last_name, type: text, up: "substr(name, strpos(name, ' ') + 1)" }
-      down: "first_name || ' ' || last_name"
-  - add_column: { name: score_band, type: integer, up: "score / 10" }
-backfill: { workers: 2, batch_size: 500 }
-"#;
+use crossfade_tests::{LEADS_PLAN, Scene, plan_file};
 
 const ROWS: u32 = 5_000;
 
@@ -46,7 +31,7 @@ async fn expand_backfill_and_rollback_under_load_lose_nothing_and_leave_nothing(
     let before = scene.table(leads.name()).await?.expect("the table");
     let workload = scene.workload(&leads, ROWS).await?;
     let engine = scene.engine().await?;
-    let plan = plan_file(PLAN)?;
+    let plan = plan_file(LEADS_PLAN)?;
 
     assert_eq!(
         engine.expand(&plan, None).await?,

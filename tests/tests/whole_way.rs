@@ -8,22 +8,7 @@ use crossfade_sandbox::workload::{AppTable, Running, Shape};
 use crossfade_state::Verdict;
 use crossfade_testkit::catalog_diff::diff;
 use crossfade_testkit::{Comparison, Result};
-use crossfade_tests::{Scene, plan_file};
-
-const PLAN: &str = r#"
-name: leads_wider
-table: public.leads
-operations:
-  - change_type: { column: id, type: bigint }
-  - split_column:
-      column: name
-      into:
-        - { name: first_name, type: text, up: "split_part(name, ' ', 1)" }
-        - { name: last_name, type: text, up: "substr(name, strpos(name, ' ') + 1)" }
-      down: "first_name || ' ' || last_name"
-  - add_column: { name: score_band, type: integer, up: "score / 10" }
-backfill: { workers: 2, batch_size: 500 }
-"#;
+use crossfade_tests::{LEADS_PLAN, Scene, plan_file};
 
 const ROWS: u32 = 5_000;
 
@@ -70,7 +55,7 @@ impl Way {
             scene,
             leads,
             engine,
-            plan: plan_file(PLAN)?,
+            plan: plan_file(LEADS_PLAN)?,
             name: MigrationName::new("leads_wider")?,
         })
     }
