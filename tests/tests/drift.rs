@@ -1,10 +1,14 @@
 //! Changes behind our back: of the table, and of the triggers.
 
-use crossfade_engine::{Comparison, Engine, EngineError, Loss, StageEnd, VerifyEnd, VerifyRequest};
+use std::time::Duration;
+
+use crossfade_engine::{
+    Comparison, Engine, EngineError, Limits, Loss, StageEnd, VerifyEnd, VerifyRequest,
+};
 use crossfade_plan::event::Event;
 use crossfade_plan::{MigrationName, Stage};
 use crossfade_state::Verdict;
-use crossfade_testkit::Result;
+use crossfade_testkit::{Result, Role};
 use crossfade_tests::{Scene, plan_file};
 
 const PLAN: &str = "name: drifted\ntable: public.items\noperations:\n  - change_type: { column: id, type: bigint }\n";
@@ -133,6 +137,43 @@ async fn a_gap_before_the_backfill_has_closed_is_told() -> Result<()> {
         |event| matches!(event, Event::Warning { text } if text.contains("dual-write had a gap")),
     );
     assert!(warned);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passed_by_while_the_backfill_was_open_is_copied() -> Result<()> {
+    let (scene, engine, name) = expanded().await?;
+    // The backfill comes to its end but for one row, and is told to give up.
+    let holder = scene.database.session("holder", Role::Superuser).await?;
+    holder
+        .run("begin; select from public.items where id = 2000 for update")
+        .await?;
+    let impatient = scene
+        .engine_with(Limits {
+            max_wait: Duration::ZERO,
+            free_disk_bytes: Some(u64::MAX),
+            ..Limits::default()
+        })
+        .await?;
+    let error = impatient.backfill(&name).await.expect_err("a held row");
+    assert!(error.to_string().contains("locked"), "{error}");
+    holder.run("rollback").await?;
+    // The row that the triggers never saw goes into a block that is copied.
+    let admin = &scene.admin;
+    admin.run("delete from public.items where id = 3").await?;
+    admin.run("vacuum public.items").await?;
+    admin
+        .run(&format!(
+            "alter table public.items disable trigger {FORWARD}; \
+             insert into public.items values (5000, 'new'); \
+             alter table public.items enable always trigger {FORWARD}"
+        ))
+        .await?;
+    assert_eq!(engine.backfill(&name).await?, DONE);
+    assert_eq!(
+        verify(&engine, &name, Comparison::Full).await?,
+        (Verdict::Exact, 0)
+    );
     Ok(())
 }
 

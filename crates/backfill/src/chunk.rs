@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crossfade_postgres::catalog::relation_filenode;
-use crossfade_postgres::{Queries, Transaction, failpoint, rule};
+use crossfade_postgres::{Queries, QueryError, Transaction, failpoint, rule};
 use crossfade_state::{BlockNumber, Checkpoint, Range, RangeId, StateError};
 use tokio_postgres::types::Type;
 
@@ -123,11 +123,13 @@ async fn copy_and_checkpoint(
     if !rule::holds("backfill/checkpoint-with-rows") {
         Box::pin(isolate::copy_piece(job, range.filenode.0, bounds)).await?;
     }
-    let rows = copy_rows(job, transaction, bounds, conflict).await?;
+    let copied = copy_rows(job, transaction, bounds, conflict).await?;
+    let rows = copied.inserted;
     failpoint::hit("backfill/copied");
     let checkpoint = Checkpoint {
         position: end,
         rows,
+        complete: copied.is_complete() || !rule::holds("backfill/left-out"),
     };
     let range = job.store.checkpoint(transaction, range, checkpoint).await?;
     failpoint::hit("backfill/checkpointed");
@@ -168,24 +170,48 @@ pub(crate) async fn lock_source(
     }
 }
 
-/// Copies what the target lacks of the tuples from the first bound up to before the second, and
-/// returns how many rows that were.
+/// What the statement of a chunk did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Copied {
+    /// Rows that it inserted.
+    pub(crate) inserted: u64,
+    /// Rows of the range in the same snapshot.
+    found: u64,
+}
+
+impl Copied {
+    /// Whether nothing of the range is missing for certain. Rows that the target had are not
+    /// told from rows that others hold: the closing pass does that.
+    fn is_complete(self) -> bool {
+        self.inserted == self.found
+    }
+}
+
+/// Copies what the target lacks of the tuples from the first bound up to before the second.
 pub(crate) async fn copy_rows(
     job: &Job,
     transaction: &Transaction,
     (from, end): (Tid, Tid),
     conflict: Conflict,
-) -> Result<u64, BackfillError> {
-    let rows = transaction
-        .execute(
-            &job.statement(conflict),
-            &[
-                (&from.to_string(), Type::TEXT),
-                (&end.to_string(), Type::TEXT),
-            ],
-        )
+) -> Result<Copied, BackfillError> {
+    let bounds = [
+        (&from.to_string() as _, Type::TEXT),
+        (&end.to_string() as _, Type::TEXT),
+    ];
+    let row = transaction
+        .query_opt(&job.statement(conflict), &bounds)
         .await?;
-    Ok(rows)
+    let Some(row) = row else {
+        unreachable!("two counts are one row")
+    };
+    let count = |column| -> Result<u64, QueryError> {
+        let count: i64 = row.try_get(column)?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    };
+    Ok(Copied {
+        inserted: count("inserted")?,
+        found: count("found")?,
+    })
 }
 
 /// Ends a transaction in which something failed, and returns the error that matters.

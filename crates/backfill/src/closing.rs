@@ -1,24 +1,23 @@
-//! The closing pass: looks for rows that chunks skipped because others held them, until nothing
-//! is missing.
+//! The closing pass: looks for rows that chunks skipped because others held them, wherever a chunk
+//! did not insert all that it found, until nothing is missing.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use crossfade_dual_write::chunk::{holders_statement, missing_statement};
 use crossfade_plan::event::{Event, Wait};
-use crossfade_postgres::catalog::relation_filenode;
 use crossfade_postgres::{ErrorClass, Queries, QueryError, failpoint, rule};
-use crossfade_state::Direction;
+use crossfade_state::{Direction, LeftOut};
 use crossfade_throttle::Admission;
 use tokio_postgres::types::Type;
 
 use crate::chunk::{abandon, lock_source};
 use crate::error::BackfillError;
+use crate::isolate;
 use crate::job::{Job, chunk_settings};
 use crate::progress::Tally;
 use crate::tid::Tid;
 use crate::worker::{Failures, until_it_works};
-use crate::{extent, isolate};
 
 /// Rows that one look covers, about.
 const ROWS_A_LOOK: f64 = 50_000.0;
@@ -55,27 +54,35 @@ enum Look {
     Rewritten,
 }
 
-/// Looks everywhere once, and again wherever something was missing, until nothing is.
+/// A part of the table that one look covers.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    filenode: u32,
+    from: Tid,
+    to: Tid,
+}
+
+/// Looks once wherever a chunk left something out, and again wherever something is missing, until
+/// nothing is.
 ///
-/// A place that was found complete stays so: the triggers see to it.
+/// A place that is complete stays so: the triggers see to it.
 pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Closing, BackfillError> {
     failpoint::hit("backfill/closing");
-    let Some((filenode, blocks)) = until_it_works(job, || whole_table(job)).await? else {
+    let Some(left_out) = until_it_works(job, || left_out(job)).await? else {
         return Ok(Closing::Stopped);
     };
-    let blocks = if rule::holds("backfill/closing-pass") {
-        blocks
+    let mut places = if rule::holds("backfill/closing-pass") {
+        places(&left_out, tally.rows_per_block())
     } else {
-        0
+        Vec::new()
     };
-    let mut places = places(blocks, tally.rows_per_block());
     let started = Instant::now();
     let mut told = false;
     loop {
         let mut incomplete = Vec::new();
         let mut missing = 0;
         for place in places {
-            match look_until_it_works(job, filenode, place).await? {
+            match look_until_it_works(job, place).await? {
                 None => return Ok(Closing::Stopped),
                 Some(Look::Rewritten) => return Ok(Closing::Rewritten),
                 Some(Look::Complete) => {}
@@ -120,12 +127,10 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Closing, BackfillErr
     )
 }
 
-/// The file of the table, and its length.
-async fn whole_table(job: &Job) -> Result<(u32, u32), BackfillError> {
+/// Where chunks left something out.
+async fn left_out(job: &Job) -> Result<Vec<LeftOut>, BackfillError> {
     let session = job.store.session(&job.tag("closing")).await?;
-    let filenode = relation_filenode(&session, job.source.0).await?;
-    let filenode = filenode.ok_or(BackfillError::SourceGone)?;
-    Ok((filenode, extent::blocks(job, &session).await?))
+    Ok(job.store.left_out(&session, job.migration).await?)
 }
 
 /// How many rows are recorded as refused.
@@ -139,11 +144,11 @@ async fn recorded_rows(job: &Job) -> Result<u64, BackfillError> {
 }
 
 /// Who holds the rows that are missing in these places, as far as it can be told.
-async fn holders(job: &Job, places: &[(Tid, Tid)]) -> Result<Vec<i32>, BackfillError> {
+async fn holders(job: &Job, places: &[Place]) -> Result<Vec<i32>, BackfillError> {
     let session = job.store.session(&job.tag("closing")).await?;
     let statement = holders_statement(&job.mapping, HOLDERS_TOLD);
     let mut pids = BTreeSet::new();
-    for (from, to) in places {
+    for Place { from, to, .. } in places {
         let bounds = [
             (&from.to_string() as _, Type::TEXT),
             (&to.to_string() as _, Type::TEXT),
@@ -158,37 +163,34 @@ async fn holders(job: &Job, places: &[(Tid, Tid)]) -> Result<Vec<i32>, BackfillE
     Ok(pids.into_iter().collect())
 }
 
-/// Divides the blocks into places of about as many rows as one look covers.
+/// Divides blocks into places of about as many rows as one look covers.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "bounded and positive"
 )]
-fn places(blocks: u32, rows_per_block: f64) -> Vec<(Tid, Tid)> {
+fn places(left_out: &[LeftOut], rows_per_block: f64) -> Vec<Place> {
     let step = (ROWS_A_LOOK / rows_per_block.max(0.1)).clamp(1.0, 100_000.0) as u32;
-    (0..blocks)
-        .step_by(step as usize)
-        .map(|first| {
-            (
-                Tid::start_of(first),
-                Tid::start_of(first.saturating_add(step).min(blocks)),
-            )
-        })
-        .collect()
+    let mut places = Vec::new();
+    for blocks in left_out {
+        let (first, end) = (blocks.first.0, blocks.end.0);
+        places.extend((first..end).step_by(step as usize).map(|from| Place {
+            filenode: blocks.filenode.0,
+            from: Tid::start_of(from),
+            to: Tid::start_of(from.saturating_add(step).min(end)),
+        }));
+    }
+    places
 }
 
 /// Looks at one place, through passing failures; `None` when told to stop.
-async fn look_until_it_works(
-    job: &Job,
-    filenode: u32,
-    place: (Tid, Tid),
-) -> Result<Option<Look>, BackfillError> {
+async fn look_until_it_works(job: &Job, place: Place) -> Result<Option<Look>, BackfillError> {
     let mut failures = Failures::default();
     loop {
         if job.throttle.admit(&job.stop).await == Admission::Stopped {
             return Ok(None);
         }
-        match look(job, filenode, place).await {
+        match look(job, place).await {
             Ok(look) => return Ok(Some(look)),
             Err(error) => failures.pause(job, error).await?,
         }
@@ -211,8 +213,8 @@ async fn recorded_keys(
 }
 
 /// Looks at one place, and copies what is missing there and free.
-async fn look(job: &Job, filenode: u32, place: (Tid, Tid)) -> Result<Look, BackfillError> {
-    let (from, to) = place;
+async fn look(job: &Job, place: Place) -> Result<Look, BackfillError> {
+    let Place { filenode, from, to } = place;
     let settings = chunk_settings();
     let transaction = job
         .store
@@ -252,11 +254,11 @@ async fn look(job: &Job, filenode: u32, place: (Tid, Tid)) -> Result<Look, Backf
         Some(_) => {}
     }
     failpoint::hit("backfill/missing-found");
-    match isolate::copy_piece(job, filenode, place).await {
+    match isolate::copy_piece(job, filenode, (from, to)).await {
         Ok(true) => {}
         Ok(false) => return Ok(Look::Rewritten),
         Err(error) if error.class() == ErrorClass::Row => {
-            isolate::copy_around_refused(job, filenode, place).await?;
+            isolate::copy_around_refused(job, filenode, (from, to)).await?;
         }
         Err(error) => return Err(error),
     }

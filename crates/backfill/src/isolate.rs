@@ -183,6 +183,7 @@ async fn move_on(job: &Job, range: &Range, end: BlockNumber) -> Result<(), Backf
                 let checkpoint = Checkpoint {
                     position: end,
                     rows: 0,
+                    complete: false,
                 };
                 job.store
                     .checkpoint(&transaction, &claimed, checkpoint)

@@ -9,16 +9,32 @@ use crossfade_postgres::rule;
 
 use crate::sql;
 
-/// Copies the rows of a range that the mirror lacks.
+/// Copies the rows of a range that the mirror lacks. Returns one row: how many rows it `inserted`,
+/// and how many it `found` in the range, both `int8`.
+///
+/// One statement is one snapshot, and each row that is inserted is one that was found: equal
+/// counts prove that nothing of the range is missing. A second scan of pages that were just read
+/// costs nothing measurable beside the insert, and spares the closing pass the range.
 ///
 /// Fails with 23505 when a trigger wrote one of the keys after the statement's snapshot; the chunk
 /// is then run again, in a new transaction, as [`chunk_statement_over_writers`].
 pub fn chunk_statement(mapping: &Mapping) -> String {
+    counted(mapping, &copy(mapping))
+}
+
+fn counted(mapping: &Mapping, copy: &str) -> String {
+    format!(
+        "with copied as ({copy} returning 1) \
+         select (select pg_catalog.count(*) from copied) as inserted, \
+         (select pg_catalog.count(*) from {} where {IN_RANGE}) as found",
+        sql::only(&mapping.source, SOURCE),
+    )
+}
+
+fn copy(mapping: &Mapping) -> String {
     let key = sql::lateral_key(mapping);
     format!(
-        "{} select {} from {}{} \
-         where {SOURCE}.ctid >= $1::text::pg_catalog.tid and {SOURCE}.ctid < $2::text::pg_catalog.tid \
-         and not exists (select from {} where {}){}",
+        "{} select {} from {}{} where {IN_RANGE} and not exists (select from {} where {}){}",
         sql::insert_images(mapping),
         sql::values(&mapping.forward, SOURCE),
         sql::only(&mapping.source, SOURCE),
@@ -53,10 +69,8 @@ pub fn chunk_statement_over_writers(mapping: &Mapping) -> String {
     } else {
         String::new()
     };
-    format!(
-        "{} on conflict{arbiter} do nothing",
-        chunk_statement(mapping)
-    )
+    let copy = format!("{} on conflict{arbiter} do nothing", copy(mapping));
+    counted(mapping, &copy)
 }
 
 /// Keys (as text) of the rows of a range that the mirror lacks, at most `limit` of them: what a
@@ -81,9 +95,7 @@ pub fn holders_statement(mapping: &Mapping, limit: u32) -> String {
 fn missing(mapping: &Mapping, select: &str) -> String {
     let key = sql::lateral_key(mapping);
     format!(
-        "select {select} from {}{} \
-         where {SOURCE}.ctid >= $1::text::pg_catalog.tid and {SOURCE}.ctid < $2::text::pg_catalog.tid \
-         and not exists (select from {} where {})",
+        "select {select} from {}{} where {IN_RANGE} and not exists (select from {} where {})",
         sql::only(&mapping.source, SOURCE),
         key.join,
         sql::only(&mapping.target, sql::TARGET_ALIAS),
@@ -101,3 +113,6 @@ pub fn key_at_statement(mapping: &Mapping) -> String {
 }
 
 const SOURCE: &str = sql::SOURCE_ALIAS;
+/// `SOURCE` in it is [`sql::SOURCE_ALIAS`].
+const IN_RANGE: &str =
+    "src.ctid >= $1::text::pg_catalog.tid and src.ctid < $2::text::pg_catalog.tid";

@@ -128,6 +128,8 @@ async fn mend_in(
     let stage = if runner.record.stage == Stage::CutOver {
         Stage::CutOver
     } else {
+        // What passed by may lie anywhere: no range is known to be complete any more.
+        store.forget_ranges(transaction, id).await?;
         store
             .advance(transaction, id, Progress::ProofVoided, &runner.engine.actor)
             .await?

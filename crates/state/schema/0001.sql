@@ -27,7 +27,7 @@ create table {state}.migration (
     fingerprint text not null,
     plan json not null,
     stage text not null default 'planned' check (stage in ('planned', 'expanded', 'backfilling',
-        'backfilled', 'verified', 'cut_over', 'contracted', 'rolled_back')),
+        'backfilled', 'verified', 'cut_over', 'contracted', 'rolling_back', 'rolled_back')),
     status text not null default 'pending' check (status in ('pending', 'running', 'paused',
         'waiting', 'failed', 'done')),
     table_schema text not null,
@@ -98,6 +98,7 @@ create table {state}.task_range (
     rows_copied bigint not null default 0,
     chunks bigint not null default 0,
     attempts integer not null default 0,
+    left_out int8multirange not null default '{}',
     state text not null default 'open' check (state in ('open', 'done')),
     updated_at timestamptz not null default pg_catalog.clock_timestamp()
 ) with (fillfactor = 50);
@@ -113,6 +114,7 @@ comment on column {state}.task_range.position is 'Next block to copy; committed 
 comment on column {state}.task_range.rows_copied is 'Rows that its chunks inserted.';
 comment on column {state}.task_range.chunks is 'Chunks that were committed.';
 comment on column {state}.task_range.attempts is 'Chunks that failed.';
+comment on column {state}.task_range.left_out is 'Blocks before position that hold rows which a chunk found and did not insert: others held them, or the target had them. The closing pass looks there.';
 comment on column {state}.task_range.state is 'open, or done once position has reached end_block.';
 comment on column {state}.task_range.updated_at is 'When it was last written.';
 

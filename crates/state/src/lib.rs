@@ -39,7 +39,7 @@ pub use id::{BlockNumber, Epoch, Filenode, MigrationId, RangeId, RelationOid, Ve
 pub use lease::{Acquired, HeartbeatTask, Lease, LeaseHolder, Watched};
 pub use migration::MigrationRecord;
 pub use mismatch::{Mismatch, MismatchKind};
-pub use range::{Checkpoint, Ensured, HeapExtent, Range, RangeProgress};
+pub use range::{Checkpoint, Ensured, HeapExtent, LeftOut, Range, RangeProgress};
 pub use register::{NewMigration, Registered};
 pub use reverse_loss::ReverseLoss;
 pub use row_error::{NewRowError, RowError};

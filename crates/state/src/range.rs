@@ -14,6 +14,8 @@ const KNOWN: &str = "\
 
 const DELETE: &str = "delete from {state}.task_range where migration_id = $1 and relation = $2";
 
+const FORGET: &str = "delete from {state}.task_range where migration_id = $1";
+
 const CREATE: &str = "\
     insert into {state}.task_range \
            (migration_id, relation, relfilenode, first_block, end_block, position) \
@@ -35,8 +37,15 @@ const CHECKPOINT: &str = "\
        set position = $3, \
            state = case when $3 = end_block then 'done' else 'open' end, \
            rows_copied = rows_copied + $4, chunks = chunks + 1, \
+           left_out = case when $5 then left_out \
+               else left_out + pg_catalog.int8multirange(pg_catalog.int8range(position, $3)) end, \
            updated_at = pg_catalog.clock_timestamp() \
      where id = $1 and position = $2 and $3 > position and $3 <= end_block";
+
+const LEFT_OUT: &str = "\
+    select relfilenode, pg_catalog.lower(blocks) as first_block, pg_catalog.upper(blocks) as end_block \
+      from {state}.task_range, pg_catalog.unnest(left_out) as blocks \
+     where migration_id = $1 order by id, blocks";
 
 const ATTEMPT: &str = "\
     update {state}.task_range \
@@ -99,6 +108,19 @@ pub struct Checkpoint {
     pub position: BlockNumber,
     /// Rows that the chunk inserted.
     pub rows: u64,
+    /// Whether it inserted every row that it found. Else the closing pass has to look there.
+    pub complete: bool,
+}
+
+/// Blocks in which rows may be missing from the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The file that the blocks are of.
+    pub filenode: Filenode,
+    /// First block.
+    pub first: BlockNumber,
+    /// The block after the last one.
+    pub end: BlockNumber,
 }
 
 /// Sums over all ranges of a migration.
@@ -208,6 +230,7 @@ impl Store {
                     (&i64::from(range.position.0), Type::INT8),
                     (&i64::from(checkpoint.position.0), Type::INT8),
                     (&rows, Type::INT8),
+                    (&checkpoint.complete, Type::BOOL),
                 ],
             )
             .await?;
@@ -218,6 +241,39 @@ impl Store {
             position: checkpoint.position,
             ..*range
         })
+    }
+
+    /// Where chunks found rows that they did not insert.
+    pub async fn left_out(
+        &self,
+        on: &impl Queries,
+        id: MigrationId,
+    ) -> Result<Vec<LeftOut>, StateError> {
+        let rows = on
+            .query(&self.sql(LEFT_OUT), &[(&id.0, Type::INT8)])
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LeftOut {
+                    filenode: Filenode(row.try_get("relfilenode")?),
+                    first: BlockNumber::from_column(row.try_get("first_block")?),
+                    end: BlockNumber::from_column(row.try_get("end_block")?),
+                })
+            })
+            .collect()
+    }
+
+    /// Forgets the ranges of a migration: the next backfill begins anew, and finds what is
+    /// missing, wherever it is.
+    pub async fn forget_ranges(
+        &self,
+        transaction: &Transaction,
+        id: MigrationId,
+    ) -> Result<(), StateError> {
+        transaction
+            .execute(&self.sql(FORGET), &[(&id.0, Type::INT8)])
+            .await?;
+        Ok(())
     }
 
     /// Counts a chunk that failed; its own transaction was rolled back.

@@ -14,6 +14,9 @@ pub(crate) const NONE: &str = "no dual-write";
 pub(crate) const EXPANDED: &str = "dual-write, before the backfill";
 /// After the backfill.
 pub(crate) const COPIED: &str = "dual-write, after the backfill";
+/// After expand, with a computed column in the mapping: an expression that may fail gets an
+/// exception block, which is a subtransaction for each write.
+pub(crate) const COMPUTED: &str = "dual-write, a computed column";
 const COPYING: &str = "while the backfill runs, full speed";
 const COPYING_PACED: &str = "while the backfill runs, nice_ratio 2";
 
@@ -27,7 +30,12 @@ pub(crate) async fn run(bench: &mut Bench, repetition: u32) -> Result<()> {
     if first {
         watch(bench, NONE).await?;
     }
-    let plan = table::plan("dual_write", 2, "")?;
+    let plan = table::plan("dual_write_computed", 2, "")?;
+    let migration = Migration::prepare(&bench.server, plan).await?;
+    migration.expand().await?;
+    watch(bench, COMPUTED).await?;
+    migration.rollback().await?;
+    let plan = table::wider_key("dual_write", 2, "")?;
     let migration = Migration::prepare(&bench.server, plan).await?;
     migration.expand().await?;
     watch(bench, EXPANDED).await?;
@@ -38,7 +46,7 @@ pub(crate) async fn run(bench: &mut Bench, repetition: u32) -> Result<()> {
     if !first {
         watch(bench, NONE).await?;
     }
-    let plan = table::plan("dual_write_paced", 2, "nice_ratio: 2")?;
+    let plan = table::wider_key("dual_write_paced", 2, "nice_ratio: 2")?;
     let migration = Migration::prepare(&bench.server, plan).await?;
     migration.expand().await?;
     copy_under_load(bench, &migration, COPYING_PACED).await?;

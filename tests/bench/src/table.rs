@@ -127,12 +127,24 @@ pub(crate) async fn row_bytes(server: &Server) -> Result<f64> {
 /// A wider key and a computed column, by so many workers. `pacing` is a further line of the
 /// backfill's settings.
 pub(crate) fn plan(name: &str, workers: u32, pacing: &str) -> Result<PlanFile> {
+    let computed = "- add_column: { name: score_band, type: integer, up: score / 10 }";
+    parse(name, &[WIDER_KEY, computed], workers, pacing)
+}
+
+/// A wider key alone, by so many workers.
+pub(crate) fn wider_key(name: &str, workers: u32, pacing: &str) -> Result<PlanFile> {
+    parse(name, &[WIDER_KEY], workers, pacing)
+}
+
+const WIDER_KEY: &str = "- change_type: { column: id, type: bigint }";
+
+fn parse(name: &str, operations: &[&str], workers: u32, pacing: &str) -> Result<PlanFile> {
+    let operations = operations.join("\n  ");
     let text = format!(
         "name: {name}
 table: {TABLE}
 operations:
-  - change_type: {{ column: id, type: bigint }}
-  - add_column: {{ name: score_band, type: integer, up: score / 10 }}
+  {operations}
 backfill: {{ workers: {workers}, {pacing} }}
 throttle: {{ max_replica_lag: off }}
 "

@@ -246,7 +246,7 @@ pub(crate) fn spawn(job: Job) -> Running {
 
 /// Asks for the lease, which must be free or expired.
 pub(crate) async fn acquire(store: &Store, id: MigrationId) -> Result<Lease> {
-    let long = Duration::from_secs(600);
+    let long = Duration::from_mins(10);
     match store.acquire(id, &Process::current(), long).await? {
         Acquired::Acquired(lease) => Ok(lease),
         Acquired::HeldBy(holder) => Err(format!("held by {}", holder.owner).into()),

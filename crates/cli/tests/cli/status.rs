@@ -55,7 +55,7 @@ async fn a_running_backfill_tells_how_far_it_is_and_why_it_waits() -> Result<()>
     let registered = Registered::create().await?;
     let Registered { store, id, .. } = &registered;
     let runner = Process::current();
-    let acquired = store.acquire(*id, &runner, Duration::from_secs(60)).await?;
+    let acquired = store.acquire(*id, &runner, Duration::from_mins(1)).await?;
     assert!(matches!(acquired, Acquired::Acquired(_)));
     copy_some(&registered).await?;
 
@@ -123,6 +123,7 @@ async fn copy_some(registered: &Registered) -> Result<()> {
     let checkpoint = Checkpoint {
         position: BlockNumber(2),
         rows: 30,
+        complete: true,
     };
     store.checkpoint(&transaction, &range, checkpoint).await?;
     transaction.commit().await?;

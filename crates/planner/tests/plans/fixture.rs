@@ -194,11 +194,12 @@ impl Fixture {
 
     /// Undoes everything up to `stage`.
     pub(crate) async fn undo(&self, plan: &ExecutionPlan, stage: Stage) -> Result<()> {
-        self.in_transaction(&plan.undo_from(stage)).await?;
-        for statement in plan.undo_after_from(stage) {
+        let undo = plan.undo_from(stage);
+        self.in_transaction(&undo.first).await?;
+        for statement in undo.after {
             self.in_transaction(&[statement]).await?;
         }
-        Ok(())
+        self.in_transaction(&undo.last).await
     }
 
     /// Runs the plan to each stage and back, and finds the table as it was and nothing else; then

@@ -79,6 +79,7 @@ async fn ranges_cover_the_table_and_are_made_anew_when_it_was_rewritten() -> Res
     let checkpoint = Checkpoint {
         position: BlockNumber(4),
         rows: 40,
+        complete: true,
     };
     let range = store.checkpoint(&transaction, &range, checkpoint).await?;
     assert!(!range.is_done());
@@ -100,6 +101,7 @@ async fn ranges_cover_the_table_and_are_made_anew_when_it_was_rewritten() -> Res
     let checkpoint = Checkpoint {
         position: BlockNumber(8),
         rows: 40,
+        complete: true,
     };
     let refused = store.checkpoint(&transaction, &range, checkpoint).await;
     assert!(
@@ -171,6 +173,7 @@ async fn the_claim_of_a_killed_worker_is_free_and_its_checkpoint_undone() -> Res
     let checkpoint = Checkpoint {
         position: BlockNumber(5),
         rows: 50,
+        complete: true,
     };
     store
         .checkpoint(&killed, &range.ok_or("none")?, checkpoint)
@@ -207,6 +210,7 @@ async fn progress_is_counted_and_what_is_done_is_not_claimed() -> Result<()> {
     let checkpoint = Checkpoint {
         position: BlockNumber(10),
         rows: 100,
+        complete: true,
     };
     assert!(
         store
@@ -222,12 +226,14 @@ async fn progress_is_counted_and_what_is_done_is_not_claimed() -> Result<()> {
     let checkpoint = Checkpoint {
         position: BlockNumber(13),
         rows: 30,
+        complete: true,
     };
     store.checkpoint(&transaction, &second, checkpoint).await?;
     // From where it stood before: those blocks were counted already.
     let further = Checkpoint {
         position: BlockNumber(15),
         rows: 50,
+        complete: true,
     };
     let refused = store.checkpoint(&transaction, &second, further).await;
     assert!(
