@@ -53,6 +53,8 @@ hazards! {
     DependentDropped = "DEPENDENT_DROPPED",
     /// A function keeps plans that a change of the columns breaks, and cannot be touched.
     DependentFunction = "DEPENDENT_FUNCTION",
+    /// Each written row is a subtransaction of its own.
+    Subtransactions = "SUBTRANSACTIONS",
     /// Transactions at REPEATABLE READ or SERIALIZABLE may get 40001 more often.
     SerializableWriters = "SERIALIZABLE_WRITERS",
 }

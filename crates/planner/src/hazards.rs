@@ -52,6 +52,27 @@ pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
     functions(target);
 }
 
+/// What catches a row that the other side refuses is an exception block, and that is a
+/// subtransaction: `refusing` tells of dual-write before the cutover, and after it.
+pub(crate) fn subtransactions(target: &mut TargetTable<'_>, refusing: [bool; 2]) {
+    let when = match refusing {
+        [true, true] => "as long as both sides are written",
+        [true, false] => "until the cutover",
+        [false, true] => "from the cutover on, until the contract",
+        [false, false] => return,
+    };
+    target.warn(
+        HazardId::Subtransactions,
+        Severity::Info,
+        target.source.name.to_string(),
+        format!(
+            "the other side may refuse a row, so that {when} each written row is a subtransaction; more than \
+             64 of them in one transaction make snapshots slow, here and on replicas, for as long as it is open"
+        ),
+        "write in transactions of few rows meanwhile",
+    );
+}
+
 /// Functions keep plans and record types in each open session until they are touched.
 fn functions(target: &mut TargetTable<'_>) {
     if target.row_is_unchanged() {

@@ -75,6 +75,9 @@ pub fn plan(
     steps.push(swap::step(&blueprint));
     steps.push(contract::step(&blueprint));
 
+    let refusing = [blueprint.forward(), blueprint.reverse()].map(|one| one.can_refuse());
+    hazards::subtransactions(&mut target, refusing);
+
     let catalog = table.parts();
     let fingerprint = Fingerprint::of(EXECUTION_PLAN_FORMAT, &file.canonical_json(), &catalog);
     let plan = ExecutionPlan {

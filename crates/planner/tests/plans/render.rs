@@ -107,3 +107,34 @@ async fn hazards_name_what_happens() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn subtransactions_are_announced_for_as_long_as_a_side_may_refuse() -> Result<()> {
+    let fixture = Fixture::new(SCHEMA).await?;
+    let plan =
+        |operation: &str| format!("name: m\ntable: customers\noperations:\n  - {operation}\n");
+    for (operation, when) in [
+        ("rename_column: { column: city, to: town }", None),
+        (
+            "add_column: { name: n, type: integer, up: length(name) }",
+            Some("until the cutover"),
+        ),
+        (
+            "change_type: { column: id, type: bigint }",
+            Some("from the cutover on, until the contract"),
+        ),
+    ] {
+        let plan = fixture.sound_plan(&plan(operation)).await?;
+        let hazard = plan
+            .hazards
+            .iter()
+            .find(|hazard| hazard.id == HazardId::Subtransactions);
+        let told = hazard.map(|hazard| hazard.explanation.as_str());
+        assert_eq!(told.is_some(), when.is_some(), "{operation}: {told:?}");
+        assert!(
+            when.is_none_or(|when| told.is_some_and(|told| told.contains(when))),
+            "{operation}: {told:?}"
+        );
+    }
+    Ok(())
+}
