@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crossfade_dual_write::chunk::{Existing, chunk_statement};
 use crossfade_postgres::catalog::relation_filenode;
 use crossfade_postgres::{Queries, QueryError, Transaction, failpoint, rule};
 use crossfade_state::{BlockNumber, Checkpoint, Range, RangeId, StateError};
@@ -9,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use crate::error::BackfillError;
 use crate::isolate;
-use crate::job::{Conflict, Job, chunk_settings};
+use crate::job::{Job, chunk_settings};
 use crate::tid::Tid;
 
 /// What became of a chunk.
@@ -23,6 +24,8 @@ pub(crate) enum Chunk {
         blocks: u32,
         /// Rows that were inserted.
         rows: u64,
+        /// Whether these are all the rows of the blocks.
+        complete: bool,
         /// From the first row lock to the end of the commit: what others can have waited for.
         took: Duration,
     },
@@ -58,7 +61,7 @@ pub(crate) async fn run(
     job: &Job,
     preferred: Option<RangeId>,
     blocks: u32,
-    conflict: Conflict,
+    existing: Existing,
 ) -> Result<Chunk, FailedChunk> {
     let settings = chunk_settings();
     let transaction = job
@@ -80,8 +83,8 @@ pub(crate) async fn run(
     failpoint::hit("backfill/claimed");
     let end = BlockNumber(range.end.0.min(range.position.0.saturating_add(blocks)));
     let bounds = (Tid::start_of(range.position.0), Tid::start_of(end.0));
-    match copy_and_checkpoint(job, &transaction, &range, bounds, end, conflict).await {
-        Ok(Some((range, rows, started))) => {
+    match copy_and_checkpoint(job, &transaction, &range, bounds, end, existing).await {
+        Ok(Some((range, copied, started))) => {
             if let Err(error) = transaction.commit().await {
                 return Err(FailedChunk {
                     at: None,
@@ -93,7 +96,8 @@ pub(crate) async fn run(
             Ok(Chunk::Copied {
                 range,
                 blocks,
-                rows,
+                rows: copied.inserted,
+                complete: copied.is_complete(),
                 took: started.elapsed(),
             })
         }
@@ -114,8 +118,8 @@ async fn copy_and_checkpoint(
     range: &Range,
     bounds: (Tid, Tid),
     end: BlockNumber,
-    conflict: Conflict,
-) -> Result<Option<(Range, u64, Instant)>, BackfillError> {
+    existing: Existing,
+) -> Result<Option<(Range, Copied, Instant)>, BackfillError> {
     if !lock_source(job, transaction, range.filenode.0).await? {
         return Ok(None);
     }
@@ -123,17 +127,16 @@ async fn copy_and_checkpoint(
     if !rule::holds("backfill/checkpoint-with-rows") {
         Box::pin(isolate::copy_piece(job, range.filenode.0, bounds)).await?;
     }
-    let copied = copy_rows(job, transaction, bounds, conflict).await?;
-    let rows = copied.inserted;
+    let copied = copy_rows(job, transaction, bounds, existing).await?;
     failpoint::hit("backfill/copied");
     let checkpoint = Checkpoint {
         position: end,
-        rows,
+        rows: copied.inserted,
         complete: copied.is_complete() || !rule::holds("backfill/left-out"),
     };
     let range = job.store.checkpoint(transaction, range, checkpoint).await?;
     failpoint::hit("backfill/checkpointed");
-    Ok(Some((range, rows, started)))
+    Ok(Some((range, copied, started)))
 }
 
 /// Locks the source against being rewritten or emptied.
@@ -192,14 +195,14 @@ pub(crate) async fn copy_rows(
     job: &Job,
     transaction: &Transaction,
     (from, end): (Tid, Tid),
-    conflict: Conflict,
+    existing: Existing,
 ) -> Result<Copied, BackfillError> {
     let bounds = [
         (&from.to_string() as _, Type::TEXT),
         (&end.to_string() as _, Type::TEXT),
     ];
     let row = transaction
-        .query_opt(&job.statement(conflict), &bounds)
+        .query_opt(&chunk_statement(&job.mapping, existing), &bounds)
         .await?;
     let Some(row) = row else {
         unreachable!("two counts are one row")

@@ -1,6 +1,6 @@
 //! Finds the rows of a chunk that cannot be mapped, records them, and copies the others.
 
-use crossfade_dual_write::chunk::key_at_statement;
+use crossfade_dual_write::chunk::{Existing, key_at_statement};
 use crossfade_plan::event::Event;
 use crossfade_postgres::{ErrorClass, Queries};
 use crossfade_state::{BlockNumber, Checkpoint, Direction, NewRowError, Range};
@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use crate::chunk::{abandon, copy_rows, lock_source};
 use crate::error::BackfillError;
-use crate::job::{Conflict, Job, chunk_settings};
+use crate::job::{Job, chunk_settings};
 use crate::tid::Tid;
 use crate::worker::Failures;
 
@@ -78,7 +78,7 @@ pub(crate) async fn copy_piece(
         if !lock_source(job, &transaction, filenode).await? {
             return Ok::<bool, BackfillError>(false);
         }
-        copy_rows(job, &transaction, bounds, Conflict::Passes).await?;
+        copy_rows(job, &transaction, bounds, Existing::Kept).await?;
         Ok(true)
     };
     match copied.await {

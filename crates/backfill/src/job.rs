@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crossfade_dual_write::chunk;
 use crossfade_plan::event::EventSink;
 use crossfade_plan::file::Backfill;
 use crossfade_plan::mapping::Mapping;
@@ -94,14 +93,6 @@ impl Job {
     pub(crate) fn tag(&self, role: &str) -> String {
         format!("{}/{role}", self.name)
     }
-
-    /// The statement of a chunk.
-    pub(crate) fn statement(&self, conflict: Conflict) -> String {
-        match conflict {
-            Conflict::Fails => chunk::chunk_statement(&self.mapping),
-            Conflict::Passes => chunk::chunk_statement_over_writers(&self.mapping),
-        }
-    }
 }
 
 /// The settings of a chunk's transaction.
@@ -118,14 +109,4 @@ pub(crate) fn chunk_settings() -> TransactionSettings {
         joins: Joins::NestedLoop,
         ..TransactionSettings::default()
     }
-}
-
-/// What a chunk does about a key that a trigger wrote after the chunk's snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Conflict {
-    /// Fails with 23505; the chunk runs again and lets it pass. The cheap way: `on conflict` costs
-    /// 1.6 times as much for every row.
-    Fails,
-    /// Leaves the row as the trigger made it.
-    Passes,
 }

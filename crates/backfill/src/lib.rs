@@ -1,6 +1,7 @@
 //! Backfill: copies the rows that were there before dual-write, in paced and resumable chunks,
 //! and closes when nothing is missing and nobody can see a snapshot from before.
 
+mod approach;
 mod chunk;
 mod closing;
 mod copy;

@@ -1,12 +1,13 @@
 //! A look at the server's plan of the chunk before the first one: a statement that reads a whole
 //! table for each chunk would take days, and nobody would see why.
 
+use crossfade_dual_write::chunk::{Existing, chunk_statement};
 use crossfade_postgres::{Mode, Queries, TransactionSettings, rule};
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
 use crate::error::BackfillError;
-use crate::job::{Conflict, Job, chunk_settings};
+use crate::job::{Job, chunk_settings};
 
 /// Nodes that read more than the chunk.
 const TOO_MUCH: [&str; 5] = ["Seq Scan", "Hash Join", "Merge Join", "Sort", "Materialize"];
@@ -26,7 +27,7 @@ pub(crate) async fn check(job: &Job) -> Result<(), BackfillError> {
         .query(
             &format!(
                 "explain (format json, costs off) {}",
-                job.statement(Conflict::Fails)
+                chunk_statement(&job.mapping, Existing::LeftOut)
             ),
             &[(&"(0,0)", Type::TEXT), (&"(1,0)", Type::TEXT)],
         )

@@ -8,9 +8,10 @@ use crossfade_state::RangeId;
 use crossfade_throttle::{Admission, ChunkSize};
 use tokio_postgres::error::SqlState;
 
+use crate::approach::Approach;
 use crate::chunk::{self, Chunk, FailedChunk, is_replaced};
 use crate::error::BackfillError;
-use crate::job::{Conflict, Job};
+use crate::job::Job;
 use crate::progress::Tally;
 use crate::{extent, isolate};
 
@@ -36,7 +37,7 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Work, BackfillError>
         tally.rows_per_block(),
     );
     let mut preferred: Option<RangeId> = None;
-    let mut conflict = Conflict::Fails;
+    let mut approach = Approach::default();
     let mut failures = Failures::default();
     loop {
         if job.throttle.admit(&job.stop).await == Admission::Stopped {
@@ -44,15 +45,23 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Work, BackfillError>
         }
         job.throttle.adjust(&mut size);
         // On the heap: the future of a chunk is large, and there is one for each worker.
-        match Box::pin(chunk::run(job, preferred, size.blocks(), conflict)).await {
+        match Box::pin(chunk::run(
+            job,
+            preferred,
+            size.blocks(),
+            approach.existing(),
+        ))
+        .await
+        {
             Ok(Chunk::Copied {
                 range,
                 blocks,
                 rows,
+                complete,
                 took,
             }) => {
                 failures.clear();
-                conflict = Conflict::Fails;
+                approach.copied(complete);
                 preferred = (!range.is_done()).then_some(range.id);
                 size.record(blocks, rows, took);
                 tally.add(job, blocks, rows, took);
@@ -65,9 +74,7 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Work, BackfillError>
                     failures.pause(job, error).await?;
                 }
             }
-            Err(failed) if is_racing_writer(&failed) && conflict == Conflict::Fails => {
-                conflict = Conflict::Passes;
-            }
+            Err(failed) if met_existing_row(&failed) && approach.gives_way() => {}
             Err(FailedChunk {
                 at: Some((range, end)),
                 error,
@@ -103,8 +110,8 @@ async fn count_attempt(job: &Job, range: RangeId) {
     }
 }
 
-/// Whether a trigger wrote a key of the chunk after the chunk's snapshot.
-fn is_racing_writer(failed: &FailedChunk) -> bool {
+/// Whether the target has a key of the chunk that it was taken not to have.
+fn met_existing_row(failed: &FailedChunk) -> bool {
     failed.at.is_some()
         && failed
             .error

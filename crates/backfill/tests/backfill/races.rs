@@ -185,3 +185,23 @@ async fn a_write_that_is_rolled_back_after_the_snapshot_changes_nothing() -> Res
     )
     .await
 }
+
+/// Chunks that met nothing let the next one look nothing up in the target; one that then meets a
+/// row there goes on as if it had looked.
+#[tokio::test]
+async fn a_row_that_is_there_after_chunks_that_met_none_is_left_out() -> Result<()> {
+    let schema = format!(
+        "{WIDE}; insert into public.t select i, i, repeat('x', 5000) from generate_series(5, 8) i"
+    );
+    let fixture = Fixture::start(&schema, ROW_BY_ROW).await?;
+    let app = fixture.app("app").await?;
+    app.run("update public.t set n = 55 where id = 5").await?;
+    fixture.copy_all().await?;
+    fixture.assert_copied(8).await?;
+    let state = "crossfade.task_range";
+    let attempts = fixture
+        .number(&format!("select sum(attempts)::bigint from {state}"))
+        .await?;
+    assert_eq!(attempts, 0, "its rows are not taken for rows that can't be");
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! Expand: the target, the functions, the triggers. Each in a transaction of its own: only the
 //! last one takes a lock on a table that the applications use.
 
-use crossfade_dual_write::chunk::chunk_statement;
+use crossfade_dual_write::chunk::{Existing, chunk_statement};
 use crossfade_plan::Stage;
 use crossfade_plan::execution::{Action, Blocking, LockLevel, Step};
 use crossfade_plan::hazard::HazardId;
@@ -21,7 +21,7 @@ pub(crate) fn steps(plan: &Blueprint<'_>) -> Vec<Step> {
         format!("create {target}"),
         create_table::statements(plan),
     );
-    create.undo = vec![format!("drop table if exists {target}")];
+    create.undo_last = vec![format!("drop table if exists {target}")];
 
     let mut functions = transaction(
         Stage::Expanded,
@@ -50,7 +50,7 @@ pub(crate) fn backfill(plan: &Blueprint<'_>) -> Step {
         Stage::Backfilled,
         "backfill",
         format!("copy the rows of {} in chunks of blocks", plan.name()),
-        vec![chunk_statement(plan.mapping)],
+        vec![chunk_statement(plan.mapping, Existing::LeftOut)],
     );
     step.action = Action::Backfill;
     step.locks = vec![lock(plan.name(), LockLevel::RowShare)];

@@ -161,7 +161,7 @@ pub(crate) fn settings() -> Settings {
         retry: RetryPolicy {
             first_pause: Duration::from_millis(5),
             longest_pause: Duration::from_millis(50),
-            give_up_after: Duration::from_secs(60),
+            give_up_after: Duration::from_mins(1),
         },
         ..Settings::default()
     }
@@ -196,7 +196,7 @@ impl Fixture {
             .await?
             .id();
         let lease = match store
-            .acquire(id, &Process::current(), Duration::from_secs(600))
+            .acquire(id, &Process::current(), Duration::from_mins(10))
             .await?
         {
             Acquired::Acquired(lease) => lease,
@@ -272,7 +272,7 @@ impl Fixture {
                  alter table public.source enable trigger user"
             ))
             .await?;
-        let sql = chunk::chunk_statement(&self.job.mapping)
+        let sql = chunk::chunk_statement(&self.job.mapping, chunk::Existing::LeftOut)
             .replace("$1::text", "'(0,0)'")
             .replace("$2::text", "'(4000000,0)'");
         self.admin.run(&sql).await?;
