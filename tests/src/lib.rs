@@ -16,7 +16,7 @@ use crossfade_postgres::{
     TransactionSettings,
 };
 use crossfade_sandbox::workload::{AppTable, Running, Workload, WorkloadReport, WorkloadSpec};
-use crossfade_state::{Actor, Store};
+use crossfade_state::{Process, Store};
 use crossfade_testkit::{Result, Role, Session, TestDatabase};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -152,7 +152,7 @@ impl Scene {
     pub async fn engine(&self) -> Result<Engine> {
         self.engine_with(Limits {
             lease_ttl: Duration::from_secs(2),
-            max_wait: Duration::from_secs(60),
+            max_wait: Duration::from_mins(1),
             free_disk_bytes: Some(u64::MAX),
             ..Limits::default()
         })
@@ -172,7 +172,7 @@ impl Scene {
         Ok(Engine::new(
             store,
             limits,
-            Actor::new("tests"),
+            Process::current(),
             sink,
             self.stop.clone(),
         ))

@@ -176,19 +176,35 @@ async fn an_index_that_the_dead_was_building_is_waited_for_and_adopted() -> Resu
         .await?;
     let target = leads.target()?;
     let building = "select count(*) > 0 from pg_stat_progress_create_index \
-         where datname = current_database()";
+         where datname = current_database() and index_relid <> 0";
     let hold = format!("begin; lock table {target} in row exclusive mode");
     holder.run(&hold).await?;
     let first = leads.program.start(backfill, "").await?;
     admin.wait_until(building).await?;
+    let index = "select index_relid::int8 from pg_stat_progress_create_index \
+         where datname = current_database()";
+    let index: i64 = admin.query_one_value(index).await?;
     first.kill().await?;
     let second: Process = leads.program.start(backfill, "").await?;
     let takeover = "select owner like '%/' || $1 || '/%' from crossfade.lease";
     let takeover = takeover.replace("$1", &format!("'{}'", second.id()));
     admin.wait_until(&takeover).await?;
+    // It has come to the index, and has seen that somebody is at it.
+    admin
+        .wait_until(
+            "select exists (select from pg_stat_activity where datname = current_database() \
+             and query like '%:leads_wider/index */%' and query not like '%create%concurrently%')",
+        )
+        .await?;
     assert!(admin.query_one_value::<bool>(building).await?);
     holder.run("commit").await?;
     second.wait().await?.expect_success(backfill)?;
+    let adopted =
+        format!("select count(*) > 0 from pg_index where indexrelid = {index} and indisvalid");
+    assert!(
+        admin.query_one_value::<bool>(&adopted).await?,
+        "it was built anew"
+    );
     leads.program.succeed("verify leads_wider").await?;
     leads.program.succeed(CUTOVER).await?;
     leads.program.succeed(CONTRACT).await?;

@@ -31,7 +31,7 @@ const COVERED: [&[&str]; 8] = [
 ];
 
 /// In the order in which they are met.
-const COPY_AND_VERIFY: [&str; 12] = [
+const COPY_AND_VERIFY: [&str; 13] = [
     "backfill/claimed",
     "backfill/copied",
     "backfill/checkpointed",
@@ -39,6 +39,7 @@ const COPY_AND_VERIFY: [&str; 12] = [
     "backfill/closing",
     "backfill/before-record",
     "backfill/before-horizon",
+    "backfill/horizon-marked",
     "backfill/before-close-commit",
     "verify/before-record",
     "verify/compared",
@@ -46,7 +47,7 @@ const COPY_AND_VERIFY: [&str; 12] = [
     "verify/recorded",
 ];
 
-const SWAPS: [&str; 7] = [
+const SWAPS: [&str; 9] = [
     // Where there is only one interval, whoever dies here does not come to `verify/compared`.
     "verify/after-record",
     "cutover/locked",
@@ -55,6 +56,8 @@ const SWAPS: [&str; 7] = [
     "cutover/committed",
     "rollback/before-commit",
     "rollback/committed",
+    "rollback/before-drop-commit",
+    "rollback/dropped",
 ];
 
 /// Where a way ends.

@@ -1,7 +1,11 @@
 //! Indexes and constraints of the target: built after the copy, repaired when an earlier build
 //! broke, and refused with the reason when the rows do not allow them.
 
-use crossfade_engine::{Comparison, Engine, EngineError, Loss, StageEnd, VerifyEnd, VerifyRequest};
+use std::time::Duration;
+
+use crossfade_engine::{
+    Comparison, Engine, EngineError, Limits, Loss, StageEnd, VerifyEnd, VerifyRequest,
+};
 use crossfade_plan::MigrationName;
 use crossfade_postgres::ErrorClass;
 use crossfade_state::Verdict;
@@ -207,5 +211,74 @@ async fn a_write_that_only_the_target_refuses_succeeds_and_shuts_the_gate() -> R
     assert!(matches!(error, EngineError::TooEarly { .. }), "{error:?}");
     assert!(is_exact(&engine, &name).await?);
     assert_eq!(engine.cutover(&name).await?, DONE);
+    Ok(())
+}
+
+/// Rows that were tried again are written like copied ones. Whoever was cut off before old snapshots
+/// were past them waits for these, though no row is left to be tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_snapshots_are_waited_for_after_rows_were_tried_again() -> Result<()> {
+    let (scene, engine, name) = scene().await?;
+    engine.expand(&plan_file(PLAN)?, None).await?;
+    assert_eq!(engine.backfill(&name).await?, DONE);
+    let app = scene.database.session("app", Role::App).await?;
+    app.run("insert into public.items (sku, price) values ('plain', 9999)")
+        .await?;
+    app.run("update public.items set sku = 'with-dash' where sku = 'plain'")
+        .await?;
+    let reader = scene.database.session("reader", Role::App).await?;
+    reader
+        .run("begin isolation level repeatable read; select from public.items")
+        .await?;
+    let impatient = Limits {
+        max_wait: Duration::ZERO,
+        free_disk_bytes: Some(u64::MAX),
+        ..Limits::default()
+    };
+    let impatient = scene.engine_with(impatient).await?;
+    for _ in 0..2 {
+        let error = impatient.backfill(&name).await.expect_err("an old reader");
+        assert!(error.to_string().contains("still see"), "{error:?}");
+    }
+    reader.run("commit").await?;
+    let end = impatient.backfill(&name).await?;
+    assert_eq!(end, StageEnd::Reached { already: true });
+    assert!(is_exact(&impatient, &name).await?);
+    Ok(())
+}
+
+/// The build waits for whoever has an older snapshot, a TRUNCATE through its trigger for the build,
+/// and everybody else for the TRUNCATE.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_somebody_waits_for_gives_way() -> Result<()> {
+    let (scene, engine, name) = scene().await?;
+    let app = crossfade_plan::Ident::new(scene.database.app())?;
+    scene
+        .admin
+        .run(&format!("grant truncate on public.items to {app}"))
+        .await?;
+    engine.expand(&plan_file(PLAN)?, None).await?;
+    let reader = scene.database.session("reader", Role::App).await?;
+    let app = scene.database.session("app", Role::App).await?;
+    reader
+        .run("begin isolation level repeatable read; select")
+        .await?;
+    let meanwhile = async {
+        scene
+            .admin
+            .wait_until(
+                "select count(*) > 0 from pg_stat_progress_create_index \
+                 where datname = current_database() and phase like 'waiting%'",
+            )
+            .await?;
+        // The server ends it if it is still blocked after that.
+        app.run("set statement_timeout = '10s'; truncate public.items")
+            .await?;
+        reader.run("commit").await?;
+        Ok::<(), crossfade_testkit::Error>(())
+    };
+    let backfill = async { Ok(engine.backfill(&name).await?) };
+    let (end, ()) = tokio::try_join!(backfill, meanwhile)?;
+    assert_eq!(end, DONE);
     Ok(())
 }

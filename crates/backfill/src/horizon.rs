@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crossfade_plan::event::{Event, EventSink, Wait};
-use crossfade_postgres::{Queries, QueryError, TransactionSettings, rule};
-use crossfade_state::{Lease, Store};
+use crossfade_postgres::{Queries, QueryError, TransactionSettings, failpoint, rule};
+use crossfade_state::{Horizon, Lease, Store};
 use tokio_postgres::types::Type;
 use tokio_util::sync::CancellationToken;
 
@@ -36,9 +36,13 @@ const OLDER: &str = "select a.pid, l.virtualtransaction as vxid \
        and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid) \
        and not exists (select from pg_catalog.pg_stat_progress_analyze v where v.pid = a.pid)";
 
-/// Waits until every snapshot that is older than now is gone. `false` when told to stop.
+/// Waits until every snapshot from before our last write to the target is gone. `false` when told to
+/// stop.
 ///
-/// Call it after the last write to the target has committed.
+/// Call it after that write has committed. The first call marks where that is; a later one goes on
+/// with the same mark, whoever makes it, and does nothing once the wait has come to its end. So
+/// whoever writes the target again has to forget the mark first
+/// ([`Store::forget_horizon`](crossfade_state::Store::forget_horizon)).
 pub async fn wait_for_horizon(
     store: &Store,
     lease: &Lease,
@@ -50,7 +54,15 @@ pub async fn wait_for_horizon(
     if !rule::holds("backfill/horizon") {
         return Ok(true);
     }
-    let horizon = mark(store, lease, tag).await?;
+    let session = store.session(tag).await?;
+    let known = store.horizon(&session, lease.migration()).await?;
+    drop(session);
+    let horizon = match known {
+        Horizon::Passed => return Ok(true),
+        Horizon::Marked(mark) => mark,
+        Horizon::Unmarked => mark(store, lease, tag).await?,
+    };
+    failpoint::hit("backfill/horizon-marked");
     // Only those of now: a snapshot that is taken later sees everything up to the mark.
     let mut waited_for: Option<HashMap<String, i32>> = None;
     let started = Instant::now();
@@ -70,6 +82,7 @@ pub async fn wait_for_horizon(
             if told {
                 events.emit(Event::Resumed);
             }
+            pass(store, lease, tag, &horizon).await?;
             return Ok(true);
         }
         if started.elapsed() > patience {
@@ -93,20 +106,25 @@ pub async fn wait_for_horizon(
     }
 }
 
-/// A transaction that is later than every write of ours, committed.
+/// A transaction that is later than every write of ours, recorded and committed.
 async fn mark(store: &Store, lease: &Lease, tag: &str) -> Result<String, BackfillError> {
     let transaction = store
         .begin_fenced(lease, tag, &TransactionSettings::default())
         .await?;
-    let row = transaction
-        .query_opt("select pg_catalog.pg_current_xact_id()::text as xid", &[])
-        .await?;
-    let xid: String = match row {
-        Some(row) => row.try_get("xid").map_err(QueryError::from)?,
-        None => unreachable!("a select without a from clause returns one row"),
-    };
+    let mark = store.mark_horizon(&transaction, lease.migration()).await?;
     transaction.commit().await?;
-    Ok(xid)
+    Ok(mark)
+}
+
+async fn pass(store: &Store, lease: &Lease, tag: &str, mark: &str) -> Result<(), BackfillError> {
+    let transaction = store
+        .begin_fenced(lease, tag, &TransactionSettings::default())
+        .await?;
+    store
+        .pass_horizon(&transaction, lease.migration(), mark)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 async fn older(

@@ -2,7 +2,7 @@
 
 use crossfade_dual_write::chunk::{Existing, key_at_statement};
 use crossfade_plan::event::Event;
-use crossfade_postgres::{ErrorClass, Queries};
+use crossfade_postgres::{ErrorClass, Queries, rule};
 use crossfade_state::{BlockNumber, Checkpoint, Direction, NewRowError, Range};
 use tokio_postgres::types::Type;
 
@@ -157,7 +157,7 @@ async fn record(
     };
     job.events.emit(Event::RowError { key, sqlstate });
     let found = u64::try_from(found).unwrap_or(u64::MAX);
-    if found > job.settings.max_errors {
+    if found > job.settings.max_errors && rule::holds("backfill/max-errors") {
         return Err(BackfillError::TooManyRowErrors {
             found,
             allowed: job.settings.max_errors,

@@ -1,7 +1,7 @@
 //! Rows that were refused once: tried again at the start of each run.
 
 use crossfade_dual_write::rederive::rederive_statement;
-use crossfade_postgres::{ErrorClass, Joins, Param, Queries, TransactionSettings};
+use crossfade_postgres::{ErrorClass, Joins, Param, Queries, TransactionSettings, rule};
 use crossfade_state::{Direction, RowError};
 use tokio_postgres::types::Type;
 
@@ -15,6 +15,9 @@ const MOST: u32 = 100_000;
 
 /// Tries every recorded row again; those that fit now, or are gone, are forgotten.
 pub(crate) async fn retry_recorded(job: &Job) -> Result<(), BackfillError> {
+    if !rule::holds("backfill/refused-again") {
+        return Ok(());
+    }
     let Some(recorded) = until_it_works(job, || recorded(job)).await? else {
         return Ok(());
     };

@@ -9,6 +9,7 @@ mod logging;
 mod migration;
 mod output;
 mod panic;
+mod patience;
 mod plan_source;
 mod settings;
 mod signals;

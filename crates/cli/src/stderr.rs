@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::arguments::{Color, Format};
 use crate::error::{Failure, Look, as_json, as_text};
-use crate::output::terminal_width;
+use crate::output::stderr_width;
 
 /// How errors are shown.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Stderr {
                 Look {
                     terminal: io::stderr().is_terminal(),
                     color: self.is_colored(),
-                    width: usize::from(terminal_width()),
+                    width: usize::from(stderr_width()),
                 },
             ),
         };

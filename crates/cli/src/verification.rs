@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crossfade_engine::VerifyEnd;
+use crossfade_observe::quantity;
 use crossfade_plan::{MigrationName, Stage};
 use crossfade_state::{Mismatch, MismatchKind, Verdict};
 use crossfade_verify::{Reason, RepairReport, Report, SelfTest, Unshown};
@@ -53,9 +54,12 @@ impl<'a> Verification<'a> {
         };
         let mismatches = match report {
             Some(report) if report.differences > 0 => {
-                let session = ended.store.session("verify").await?;
-                let id = report.verification;
-                ended.store.mismatches(&session, id, LISTED).await?
+                let list = async || {
+                    let session = ended.store.session("verify").await?;
+                    let id = report.verification;
+                    Ok(ended.store.mismatches(&session, id, LISTED).await?)
+                };
+                ended.patience.keep_trying(list).await?
             }
             _ => Vec::new(),
         };
@@ -98,7 +102,10 @@ impl<'a> Verification<'a> {
         match report.verdict {
             Verdict::Mismatch if report.differences > 0 => Err(Failure::new(
                 Code::Mismatch,
-                format!("{} rows of {name} differ", report.differences),
+                match report.differences {
+                    1 => format!("1 row of {name} differs"),
+                    more => format!("{} rows of {name} differ", rows(more)),
+                },
             )
             .next(format!(
                 "Find out who wrote them past the triggers; `crossfade verify {name} --repair` \
@@ -144,7 +151,8 @@ impl<'a> Verification<'a> {
             "rows",
             format!(
                 "{} on the source, {} on the target",
-                report.source_rows, report.target_rows
+                rows(report.source_rows),
+                rows(report.target_rows)
             ),
         );
         if report.differences > 0 {
@@ -152,7 +160,10 @@ impl<'a> Verification<'a> {
                 "differences",
                 format!(
                     "{}: {} missing, {} different, {} extra",
-                    report.differences, report.missing, report.different, report.extra
+                    rows(report.differences),
+                    rows(report.missing),
+                    rows(report.different),
+                    rows(report.extra)
                 ),
             );
         }
@@ -199,10 +210,15 @@ impl<'a> Verification<'a> {
         if more > 0 && listed > 0 {
             lines.add(
                 "",
-                format!("and {more} more, in the state's table mismatch"),
+                format!("and {} more, in the state's table mismatch", rows(more)),
             );
         }
     }
+}
+
+/// A number of rows, which is never negative.
+fn rows(number: i64) -> String {
+    quantity::count(number.unsigned_abs())
 }
 
 /// Lines that fit the width.

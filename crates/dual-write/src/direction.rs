@@ -54,17 +54,25 @@ impl Direction<'_> {
                 } else {
                     ""
                 };
-                [
+                let path = if rule::holds("dual-write/pinned-path") {
+                    " set search_path = pg_catalog, pg_temp"
+                } else {
+                    ""
+                };
+                let mut statements = vec![
                     format!(
-                        "create function {name}() returns trigger language plpgsql volatile{security} \
-                         set search_path = pg_catalog, pg_temp{}{} as {}",
+                        "create function {name}() returns trigger language plpgsql volatile{security}\
+                         {path}{}{} as {}",
                         index_only(),
                         self.pinned_settings(),
                         sql::dollar_quoted(&body)
                     ),
                     format!("alter function {name}() owner to {}", self.owner),
-                    format!("revoke all on function {name}() from public"),
-                ]
+                ];
+                if rule::holds("dual-write/nobody-calls") {
+                    statements.push(format!("revoke all on function {name}() from public"));
+                }
+                statements
             })
             .collect()
     }
@@ -127,7 +135,8 @@ impl Direction<'_> {
     /// those of the chunk and of the comparison, whatever the application's session has.
     fn pinned_settings(&self) -> &'static str {
         // Keys are recorded as text.
-        if !self.can_refuse() && !self.mapping.forward.iter().any(may_read_text) {
+        let reads_text = self.can_refuse() || self.mapping.forward.iter().any(may_read_text);
+        if !reads_text || !rule::holds("dual-write/pinned-settings") {
             ""
         } else {
             " set timezone = 'UTC' set datestyle = 'ISO, MDY' set intervalstyle = 'postgres' \

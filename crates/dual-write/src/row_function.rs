@@ -13,8 +13,13 @@ use crate::sql;
 /// Errors of a partial mapping that are the row's own matter. What concerns the transaction or
 /// the server (rollback, resources, locks, cancel, system) goes through to the application as it
 /// would without us.
-const NOT_THE_ROWS: &str =
-    "if pg_catalog.left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then raise; end if;";
+fn not_the_rows() -> &'static str {
+    if rule::holds("dual-write/pass-others") {
+        "if pg_catalog.left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then raise; end if;"
+    } else {
+        ""
+    }
+}
 
 /// The body of the function.
 pub(crate) fn body(direction: &Direction<'_>) -> String {
@@ -63,12 +68,19 @@ fn remove_old_key(direction: &Direction<'_>) -> String {
     } else {
         String::new()
     };
+    let gone = if rule::holds("dual-write/only-gone") {
+        format!(
+            " and not exists (select from {} where {})",
+            sql::only(&mapping.source, sql::SOURCE_ALIAS),
+            sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
+        )
+    } else {
+        String::new()
+    };
     let delete = format!(
-        "delete from {} where {} and not exists (select from {} where {});",
+        "delete from {} where {}{gone};",
         sql::only(&mapping.target, sql::TARGET_ALIAS),
         sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "old"),
-        sql::only(&mapping.source, sql::SOURCE_ALIAS),
-        sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
     );
     let delete = if key_can_fail(mapping) {
         ignoring_refusal(&delete)
@@ -136,7 +148,7 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
             sql::on_conflict_update(mapping),
         )
     };
-    let upsert = if direction.can_refuse() {
+    let upsert = if direction.can_refuse() && rule::holds("dual-write/refusals-recorded") {
         recording_refusal(direction, &upsert)
     } else {
         upsert
@@ -146,7 +158,8 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
 
 /// Runs a statement whose failure means that there is nothing to do.
 fn ignoring_refusal(statement: &str) -> String {
-    format!("begin {statement} exception when others then {NOT_THE_ROWS} end;")
+    let passed_on = not_the_rows();
+    format!("begin {statement} exception when others then {passed_on} end;")
 }
 
 /// Runs the upsert; a row that the mapping or the mirror refuses is taken out of the mirror and
@@ -168,6 +181,7 @@ fn recording_refusal(direction: &Direction<'_>, upsert: &str) -> String {
     } else {
         String::new()
     };
+    let passed_on = not_the_rows();
     let record = refusals.record(
         &sql::key_text(&mapping.key, "new"),
         "sqlstate",
@@ -175,7 +189,7 @@ fn recording_refusal(direction: &Direction<'_>, upsert: &str) -> String {
         "refused_constraint",
     );
     format!(
-        "begin\n      {upsert}\n    exception when others then\n      {NOT_THE_ROWS}\n      \
+        "begin\n      {upsert}\n    exception when others then\n      {passed_on}\n      \
          get stacked diagnostics refused_column = column_name, refused_constraint = constraint_name;\n      \
          {remove}\n      {record}\n    end;",
     )

@@ -6,7 +6,8 @@
 //! parentheses on lines of its own (it may end in a comment). Nothing is ever replaced inside it.
 
 use crossfade_plan::QualifiedName;
-use crossfade_plan::mapping::{Image, KeyColumn, Mapping, Rewrite, Value};
+use crossfade_plan::mapping::{Image, KeyColumn, Mapping, Operator, Rewrite, Value};
+use crossfade_postgres::rule;
 
 /// Alias of the written side.
 pub const SOURCE_ALIAS: &str = "src";
@@ -51,6 +52,16 @@ pub fn stored(image: &Image, row: &str) -> String {
     format!("{}::{}", assigned(image, row), image.sql_type)
 }
 
+/// The equality of a key's own operator class, with its schema: under the pinned `search_path` a bare
+/// `=` fails (ltree) or is that of another type (text for citext).
+fn equals(operator: &Operator) -> String {
+    if rule::holds("dual-write/key-operator") {
+        operator.to_string()
+    } else {
+        operator.symbol.clone()
+    }
+}
+
 /// The columns that the images set.
 pub fn columns(images: &[Image]) -> String {
     list(images.iter().map(|image| &image.column))
@@ -86,10 +97,13 @@ pub fn on_conflict_update(mapping: &Mapping) -> String {
 
 /// The written side's key under `alias` equals the key of the row `row`.
 pub fn same_source_key(mapping: &Mapping, alias: &str, row: &str) -> String {
-    all(mapping
-        .key
-        .iter()
-        .map(|key| format!("{alias}.{0} {1} {row}.{0}", key.source, key.source_equality)))
+    all(mapping.key.iter().map(|key| {
+        format!(
+            "{alias}.{0} {1} {row}.{0}",
+            key.source,
+            equals(&key.source_equality)
+        )
+    }))
 }
 
 /// The mirror's key under `alias` equals the image of the key of `row`, where `row` is a trigger's
@@ -110,7 +124,11 @@ pub fn target_key_is_image_of(mapping: &Mapping, alias: &str, row: &str) -> Stri
                 }
                 Value::Column(_) | Value::Cast(_) => assigned(image, row),
             };
-            format!("{alias}.{} {} {value}", key.target, key.target_equality)
+            format!(
+                "{alias}.{} {} {value}",
+                key.target,
+                equals(&key.target_equality)
+            )
         }))
 }
 
@@ -137,7 +155,7 @@ pub fn lateral_key(mapping: &Mapping) -> LateralKey {
             format!(
                 "{TARGET_ALIAS}.{} {} {}",
                 key.target,
-                key.target_equality,
+                equals(&key.target_equality),
                 compared(key, image)
             )
         }));
@@ -155,7 +173,8 @@ pub fn lateral_key(mapping: &Mapping) -> LateralKey {
     let condition = all(mapping.key.iter().enumerate().map(|(at, key)| {
         format!(
             "{TARGET_ALIAS}.{} {} image.\"crossfade key {at}\"",
-            key.target, key.target_equality
+            key.target,
+            equals(&key.target_equality)
         )
     }));
     LateralKey {
@@ -189,8 +208,13 @@ pub struct LateralKey {
 ///
 /// GENERATED ALWAYS identities take the given value by `overriding system value`.
 pub fn insert_images(mapping: &Mapping) -> String {
+    let overriding = if rule::holds("dual-write/overriding") {
+        " overriding system value"
+    } else {
+        ""
+    };
     format!(
-        "insert into {} as {TARGET_ALIAS} ({}) overriding system value",
+        "insert into {} as {TARGET_ALIAS} ({}){overriding}",
         mapping.target,
         columns(&mapping.forward)
     )

@@ -100,14 +100,24 @@ async fn the_functions_cannot_be_called_by_others() -> Result<()> {
 
 #[tokio::test]
 async fn a_hostile_search_path_changes_nothing() -> Result<()> {
-    let fixture = start().await?;
+    let fixture = Fixture::start(
+        TABLES,
+        mapping(
+            vec![key("id", "integer")],
+            vec![copy("id"), computed("v", "upper(v)")],
+        ),
+    )
+    .await?;
     let app_role = ident(fixture.database.app());
-    // Functions and operators of the names that the trigger uses, first in the writer's path.
+    // Functions and operators of the names that the trigger and the user's expression use, first
+    // in the writer's path.
     fixture
         .admin
         .run(&format!(
             "create schema evil authorization {app_role}; set role {app_role}; \
+             grant usage on schema evil to public; \
              create function evil.record_image_ne(record, record) returns boolean language plpgsql as 'begin return false; end'; \
+             create function evil.upper(text) returns text language sql as $$ select 'evil' $$; \
              create function evil.current_setting(text) returns text language sql as $$ select 'read committed' $$; \
              create function evil.never(integer, integer) returns boolean language plpgsql as 'begin return false; end'; \
              create operator evil.= (leftarg = integer, rightarg = integer, function = evil.never); reset role"
@@ -119,7 +129,7 @@ async fn a_hostile_search_path_changes_nothing() -> Result<()> {
     app.run("insert into public.source values (1, 'one'), (2, 'two'); update public.source set id = id operator(pg_catalog.+) 10; \
              delete from public.source where v operator(pg_catalog.=) 'two'")
         .await?;
-    fixture.assert_equal("id, v").await
+    fixture.assert_equal("id, upper(v)").await
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use crossfade_backfill::{Ending, Job, wait_for_horizon};
 use crossfade_plan::execution::{Action, Step};
 use crossfade_plan::{MigrationName, Progress, Stage, event::Event};
-use crossfade_postgres::{ErrorClass, Queries, TransactionSettings, failpoint};
+use crossfade_postgres::{ErrorClass, Queries, TransactionSettings, failpoint, rule};
 use crossfade_state::Direction;
 use crossfade_throttle::Throttle;
 
@@ -14,7 +14,9 @@ use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
 use crate::expand::refuse_drift;
 use crate::gate;
+use crate::proof;
 use crate::runner::{Runner, StageEnd, under_lease};
+use crate::watch::Watching;
 
 impl Engine {
     /// Runs or resumes the backfill up to [`Stage::Backfilled`]; does nothing if that was reached
@@ -28,11 +30,13 @@ impl Engine {
                     needed: Stage::Expanded,
                 });
             }
-            found @ Stage::RolledBack => return Err(EngineError::TooLate { found }),
+            found @ (Stage::RollingBack | Stage::RolledBack) => {
+                return Err(EngineError::TooLate { found });
+            }
             Stage::CutOver | Stage::Contracted => return Ok(StageEnd::Reached { already: true }),
             Stage::Expanded | Stage::Backfilling | Stage::Backfilled | Stage::Verified => {}
         }
-        under_lease(self, &record, async |runner| {
+        under_lease(self, &record, Watching::Yes, async |runner| {
             backfill_under_lease(runner).await
         })
         .await
@@ -101,7 +105,8 @@ async fn analyze_if_never_done(
 ) -> Result<(), EngineError> {
     use crossfade_postgres::catalog::Estimates;
     let estimates = Estimates::load(queries, runner.record.table_oid.0).await?;
-    if estimates.is_some_and(|estimates| estimates.rows.is_none() && estimates.blocks > 0) {
+    let unknown = estimates.is_some_and(|found| found.rows.is_none() && found.blocks > 0);
+    if unknown && rule::holds("backfill/analyze-source") {
         queries
             .batch(&format!("analyze {}", runner.plan.mapping.source))
             .await?;
@@ -146,6 +151,15 @@ async fn copy(runner: &mut Runner<'_>, step: &Step) -> Result<StageEnd, EngineEr
 /// One run of the copy; recorded rows are tried again at its start.
 async fn run_job(runner: &Runner<'_>) -> Result<Ending, EngineError> {
     let engine = runner.engine;
+    // It writes the target: whoever waited for old snapshots before has to wait again.
+    let transaction = runner
+        .begin("forget", &TransactionSettings::default())
+        .await?;
+    engine
+        .store
+        .forget_horizon(&transaction, runner.record.id)
+        .await?;
+    transaction.commit().await?;
     let throttle = Throttle::start(
         engine.store.clone(),
         runner.record.id,
@@ -174,7 +188,7 @@ async fn run_job(runner: &Runner<'_>) -> Result<Ending, EngineError> {
 /// them again writes to the target: like a repair, that voids what was proved, before the first
 /// row is touched, and the horizon is waited for anew.
 async fn retry_refused_rows(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
-    let (engine, id) = (runner.engine, runner.record.id);
+    let engine = runner.engine;
     let session = engine.store.session(&runner.tag("row-errors")).await?;
     let name = &runner.record.name;
     let refused = engine
@@ -183,18 +197,13 @@ async fn retry_refused_rows(runner: &mut Runner<'_>) -> Result<StageEnd, EngineE
         .await?;
     drop(session);
     if refused == 0 {
+        // An earlier run may have tried them again, and died before the horizon had passed.
+        if !horizon(runner).await? {
+            return Ok(StageEnd::Stopped);
+        }
         return Ok(StageEnd::Reached { already: true });
     }
-    let transaction = runner
-        .begin("void", &TransactionSettings::default())
-        .await?;
-    let voided = Progress::ProofVoided;
-    let stage = engine
-        .store
-        .advance(&transaction, id, voided, &engine.actor)
-        .await?;
-    transaction.commit().await?;
-    runner.record.stage = stage;
+    proof::void(runner).await?;
     let ending = run_job(runner).await?;
     if ending == Ending::Stopped || !horizon(runner).await? {
         return Ok(StageEnd::Stopped);
@@ -229,7 +238,7 @@ async fn close(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
 }
 
 /// Waits until nobody can see the target as it was before our last write; `false` when told to
-/// stop.
+/// stop. Returns at once where an earlier run has waited and nothing of ours was written since.
 pub(crate) async fn horizon(runner: &mut Runner<'_>) -> Result<bool, EngineError> {
     loop {
         let engine = runner.engine;

@@ -6,7 +6,7 @@ use crossfade_plan::QualifiedName;
 use crossfade_plan::event::{Event, RetryClass};
 use crossfade_plan::execution::Step;
 use crossfade_postgres::{
-    ErrorClass, Queries, QueryError, Session, TransactionSettings, failpoint,
+    ErrorClass, Queries, QueryError, Session, TransactionSettings, failpoint, rule,
 };
 use tokio_postgres::types::Type;
 
@@ -177,7 +177,7 @@ async fn clean_up(
     table: &QualifiedName,
     because: &EngineError,
 ) {
-    if because.class() == ErrorClass::Reconnect {
+    if because.class() == ErrorClass::Reconnect || !rule::holds("index/clean-up") {
         return;
     }
     let cleaning = async {
@@ -255,8 +255,8 @@ async fn watched(
             is_in_the_way(&watch, pid).await
         };
         match looking.await {
-            Ok(true) => break Watched::GaveWay,
-            Ok(false) => {}
+            Ok(true) if rule::holds("index/gives-way") => break Watched::GaveWay,
+            Ok(_) => {}
             // The build has a connection of its own: it tells by itself when that is lost.
             Err(error) => tracing::debug!(error = %error, "nobody watches the index build"),
         }
@@ -309,6 +309,7 @@ async fn find(
     let ours: Option<bool> = row.try_get("ours").map_err(QueryError::from)?;
     Ok(match (ours, valid) {
         (Some(true), Some(true)) => Found::Valid,
+        (Some(true), _) if !rule::holds("index/adopt-valid") => Found::Valid,
         (Some(true), _) => Found::Invalid,
         _ => Found::Foreign,
     })

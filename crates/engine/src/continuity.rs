@@ -9,6 +9,7 @@ use crossfade_state::{DualWriteRecord, RelationOid, StateError};
 use tokio_postgres::types::Type;
 
 use crate::error::EngineError;
+use crate::proof;
 use crate::runner::Runner;
 
 /// Stores what the forward triggers are, in the transaction that created them.
@@ -69,7 +70,8 @@ pub(crate) async fn gap(
 
 /// Takes the triggers as they are now for the new beginning, if they had a gap and do again what
 /// they did. Whatever was proved is void; the full verification that must come before the swap
-/// reads every row, and finds what passed by. Triggers that do not do what they did are refused.
+/// reads every row, and finds what passed by. Triggers that do not do what they did are refused,
+/// and void the proof too.
 ///
 /// Returns the gap that was mended.
 pub(crate) async fn mend(
@@ -98,6 +100,9 @@ pub(crate) async fn mend(
         Err(error) => {
             if let Err(second) = transaction.rollback().await {
                 tracing::debug!(error = %second, "rollback after an error");
+            }
+            if let EngineError::Gap(_) = error {
+                proof::void(runner).await?;
             }
             Err(error)
         }

@@ -14,7 +14,10 @@ use crate::error::EngineError;
 use crate::executor::Attempts;
 use crate::gate::{self, Shut};
 use crate::holders;
+use crate::proof;
 use crate::runner::{Runner, StageEnd, under_lease};
+use crate::stamp::Stamp;
+use crate::watch::Watching;
 
 impl Engine {
     /// Swaps the tables; does nothing if that was done before.
@@ -22,7 +25,7 @@ impl Engine {
         let record = self.record(name).await?;
         match record.stage {
             Stage::CutOver | Stage::Contracted => return Ok(StageEnd::Reached { already: true }),
-            found @ Stage::RolledBack => return Err(EngineError::TooLate { found }),
+            found if found.is_undone() => return Err(EngineError::TooLate { found }),
             found if found < Stage::Verified => {
                 return Err(EngineError::TooEarly {
                     found,
@@ -31,7 +34,7 @@ impl Engine {
             }
             _ => {}
         }
-        under_lease(self, &record, async |runner| {
+        under_lease(self, &record, Watching::No, async |runner| {
             cut_over_under_lease(runner).await
         })
         .await
@@ -58,17 +61,26 @@ async fn cut_over_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, Engin
         }
         let error = match Box::pin(attempt(runner, &step)).await {
             Ok(()) => return Ok(StageEnd::Reached { already: false }),
-            Err(error) => error,
+            Err(error) => void_if_disproved(runner, error).await,
         };
-        if let EngineError::GateShut(Shut::Gap(_)) = error {
-            // What was proved no longer is: back to where a verification is needed.
-            let (source, names) = (runner.record.table_oid, runner.plan.objects.forward.clone());
-            continuity::mend(runner, source, &names).await?;
-        }
         // After a lost connection the lease is taken anew, which waits for the transaction's end;
         // the stage tells then whether it was committed.
         attempts.pause(runner, step.id.as_str(), error).await?;
     }
+}
+
+/// Where the gate has found that what was proved no longer is, goes back to where a verification is
+/// needed. Returns what is to be told: that, or why it could not go back.
+async fn void_if_disproved(runner: &mut Runner<'_>, error: EngineError) -> EngineError {
+    let voided = match error {
+        EngineError::GateShut(Shut::Gap(_)) => {
+            let (source, names) = (runner.record.table_oid, runner.plan.objects.forward.clone());
+            continuity::mend(runner, source, &names).await.map(drop)
+        }
+        EngineError::GateShut(Shut::Drift(_)) => proof::void(runner).await,
+        _ => Ok(()),
+    };
+    voided.err().unwrap_or(error)
 }
 
 async fn attempt(runner: &Runner<'_>, step: &Step) -> Result<(), EngineError> {
@@ -137,7 +149,7 @@ async fn swap(
     transaction: &Transaction,
     step: &Step,
     tables: [RelationOid; 2],
-    compared: &gate::Stamp,
+    compared: &Stamp,
 ) -> Result<Instant, EngineError> {
     // The written side first, then its mirror, as every write does: the other order makes the
     // applications deadlock victims.

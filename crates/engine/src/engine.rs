@@ -41,8 +41,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            lease_ttl: Duration::from_secs(60),
-            max_wait: Duration::from_secs(300),
+            lease_ttl: Duration::from_mins(1),
+            max_wait: Duration::from_mins(5),
             allowed_hazards: BTreeSet::new(),
             accepted_unknowns: BTreeSet::new(),
             free_disk_bytes: None,
@@ -51,19 +51,19 @@ impl Default for Limits {
 }
 
 impl Engine {
-    /// Makes an engine. `stop` asks long work to finish what is open and leave; `events` hears
-    /// what happens.
+    /// Makes an engine that works as `process`: it owns the leases, and the records name it. `stop`
+    /// asks long work to finish what is open and leave; `events` hears what happens.
     pub fn new(
         store: Store,
         limits: Limits,
-        actor: Actor,
+        process: Process,
         events: EventSink,
         stop: CancellationToken,
     ) -> Self {
         Self {
             store,
-            process: Process::current(),
-            actor,
+            actor: Actor::from(&process),
+            process,
             limits,
             events,
             stop,

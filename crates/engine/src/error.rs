@@ -140,6 +140,21 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether it goes on by what people do or as time passes, without any work: hold, approvals and
+    /// soak time.
+    pub fn is_wait(&self) -> bool {
+        match self {
+            Self::GateShut(shut) => shut.waits_for_people(),
+            Self::Soaking { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it passes by itself.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self.class(), ErrorClass::Retry | ErrorClass::Reconnect)
+    }
+
     /// What to do about it, where the server or the connection is to blame.
     pub fn class(&self) -> ErrorClass {
         match self {

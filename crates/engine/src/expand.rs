@@ -15,7 +15,9 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
 use crate::preflight::{self, Scope};
+use crate::proof;
 use crate::runner::{Runner, StageEnd, under_lease};
+use crate::watch::Watching;
 
 /// What a plan file comes to in this database, as of now.
 #[derive(Debug, Clone)]
@@ -64,10 +66,14 @@ impl Engine {
         let record = self
             .patiently(async || Box::pin(self.registered(file, reviewed)).await)
             .await?;
+        if record.stage.is_undone() {
+            let found = record.stage;
+            return Err(EngineError::TooLate { found });
+        }
         if record.stage >= Stage::Expanded {
             return Ok(StageEnd::Reached { already: true });
         }
-        under_lease(self, &record, async |runner| {
+        under_lease(self, &record, Watching::No, async |runner| {
             expand_under_lease(runner).await
         })
         .await
@@ -236,8 +242,8 @@ async fn expand_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, EngineE
 }
 
 /// Fails if the source is not what the plan was made for: somebody may have changed it since. A
-/// column that the plan does not know would be lost in the swap.
-pub(crate) async fn refuse_drift(runner: &Runner<'_>) -> Result<(), EngineError> {
+/// column that the plan does not know would be lost in the swap. What was proved is void then.
+pub(crate) async fn refuse_drift(runner: &mut Runner<'_>) -> Result<(), EngineError> {
     let snapshot = TransactionSettings {
         mode: Mode::Snapshot,
         ..TransactionSettings::default()
@@ -252,8 +258,8 @@ pub(crate) async fn refuse_drift(runner: &Runner<'_>) -> Result<(), EngineError>
     let table = table.ok_or_else(|| EngineError::NoTable(runner.plan.mapping.source.clone()))?;
     let drifted = drift(&runner.plan.catalog, &table.parts());
     if drifted.is_empty() {
-        Ok(())
-    } else {
-        Err(EngineError::Drift(drifted))
+        return Ok(());
     }
+    proof::void(runner).await?;
+    Err(EngineError::Drift(drifted))
 }

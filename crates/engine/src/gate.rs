@@ -4,13 +4,13 @@ use crossfade_dual_write::Gap;
 use crossfade_plan::fingerprint::{CatalogParts, Drift, drift};
 use crossfade_plan::{Progress, QualifiedName, Stage};
 use crossfade_postgres::catalog::Table;
-use crossfade_postgres::{Mode, Queries, QueryError, Transaction, TransactionSettings};
+use crossfade_postgres::{Mode, Queries, Transaction, TransactionSettings, rule};
 use crossfade_state::{Direction, RelationOid, Verdict};
-use tokio_postgres::types::Type;
 
 use crate::continuity;
 use crate::error::EngineError;
 use crate::runner::Runner;
+use crate::stamp::Stamp;
 
 /// Why the gate is shut.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,11 @@ impl std::fmt::Display for Shut {
             Self::Gap(gap) => write!(f, "dual-write had a gap: {gap}"),
             Self::Drift(drifted) => {
                 let parts: Vec<String> = drifted.iter().map(ToString::to_string).collect();
-                write!(f, "the schema has changed: {}", parts.join(", "))
+                write!(
+                    f,
+                    "the schema has changed, and what was proved is void: {}",
+                    parts.join(", ")
+                )
             }
             Self::NotProved => f.write_str("no full verification without a difference is in force"),
             Self::RowErrors(rows) => write!(f, "{rows} rows are refused by the target"),
@@ -56,16 +60,6 @@ impl std::fmt::Display for Shut {
         }
     }
 }
-
-/// Every catalog row that belongs to both tables, by the transaction that wrote it last.
-///
-/// Reading the catalogs whole takes longer than the locks may be held. So they are compared just
-/// before, together with this stamp, and under the locks only the stamp is read again.
-const STAMP: &str = include_str!("gate_stamp.sql");
-
-/// The catalogs as they were compared before the locks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stamp(String);
 
 /// Keeps what the target is once the backfill has built it, in the transaction that closes it.
 pub(crate) async fn record_target(
@@ -85,8 +79,9 @@ async fn parts(queries: &impl Queries, name: &QualifiedName) -> Result<CatalogPa
 }
 
 /// Compares the source with the plan and the target with what the backfill built, and returns the
-/// stamp of what was compared. The stamp is read first: what changes in between is then seen under
-/// the locks.
+/// stamp of what was compared. Reading the catalogs whole takes longer than the locks may be held:
+/// under them only the stamp is read again. It is read first here, so that what changes in between
+/// is seen then.
 pub(crate) async fn compare_catalogs(
     runner: &Runner<'_>,
     tables: [RelationOid; 2],
@@ -100,7 +95,7 @@ pub(crate) async fn compare_catalogs(
         .database()
         .begin(&runner.tag("drift"), &settings)
         .await?;
-    let stamp = stamp(&transaction, tables).await?;
+    let stamp = Stamp::read(&transaction, tables).await?;
     let (plan, store) = (&runner.plan, &runner.engine.store);
     let mut drifted = drift(
         &plan.catalog,
@@ -111,24 +106,11 @@ pub(crate) async fn compare_catalogs(
     let found = parts(&transaction, &plan.mapping.target).await?;
     drifted.extend(drift(&built.unwrap_or_default(), &found));
     transaction.rollback().await?;
-    Ok(if drifted.is_empty() {
+    Ok(if drifted.is_empty() || !rule::holds("gate/catalogs") {
         Ok(stamp)
     } else {
         Err(Shut::Drift(drifted))
     })
-}
-
-async fn stamp(queries: &impl Queries, tables: [RelationOid; 2]) -> Result<Stamp, EngineError> {
-    let row = queries
-        .query_opt(
-            STAMP,
-            &[(&tables[0].0, Type::OID), (&tables[1].0, Type::OID)],
-        )
-        .await?;
-    match row {
-        Some(row) => Ok(Stamp(row.try_get("stamp").map_err(QueryError::from)?)),
-        None => unreachable!("an aggregate without grouping returns one row"),
-    }
 }
 
 /// What people decide, and what is known without locks: asked before anything is locked, and again
@@ -145,7 +127,7 @@ pub(crate) async fn check_state(
         store.row_error_count(queries, &runner.record.name, Direction::Forward),
         store.control(queries, id),
     )?;
-    if record.stage.after(Progress::CutOver).is_err() {
+    if record.stage.after(Progress::CutOver).is_err() && rule::holds("gate/stage") {
         return Ok(Some(Shut::Stage(record.stage)));
     }
     let proved = latest.is_some_and(|latest| {
@@ -155,13 +137,13 @@ pub(crate) async fn check_state(
                 .result
                 .is_some_and(|result| result.verdict == Verdict::Exact)
     });
-    if !proved {
+    if !proved && rule::holds("gate/proved") {
         return Ok(Some(Shut::NotProved));
     }
-    if refused > 0 {
+    if refused > 0 && rule::holds("gate/row-errors") {
         return Ok(Some(Shut::RowErrors(refused)));
     }
-    if control.hold {
+    if control.hold && rule::holds("gate/hold") {
         return Ok(Some(Shut::Held));
     }
     missing_approvals(runner, queries, &runner.plan.file.cutover.approvals).await
@@ -173,7 +155,7 @@ pub(crate) async fn missing_approvals(
     queries: &impl Queries,
     asked: &[String],
 ) -> Result<Option<Shut>, EngineError> {
-    if asked.is_empty() {
+    if asked.is_empty() || !rule::holds("gate/approvals") {
         return Ok(None);
     }
     let given = runner
@@ -196,17 +178,21 @@ pub(crate) async fn check(
     tables: [RelationOid; 2],
     compared: &Stamp,
 ) -> Result<Option<Shut>, EngineError> {
+    if !rule::holds("gate/under-locks") {
+        return Ok(None);
+    }
     let names = &runner.plan.objects.forward;
     let (shut, gap, stamp) = tokio::try_join!(
         check_state(runner, transaction),
         continuity::gap(runner, transaction, tables[0], names),
-        stamp(transaction, tables),
+        Stamp::read(transaction, tables),
     )?;
     if shut.is_some() {
         return Ok(shut);
     }
-    if let Some(gap) = gap {
+    if let Some(gap) = gap.filter(|_| rule::holds("gate/continuity")) {
         return Ok(Some(Shut::Gap(gap)));
     }
-    Ok((stamp != *compared).then(|| Shut::Drift(Vec::new())))
+    let moved = stamp != *compared && rule::holds("gate/stamp");
+    Ok(moved.then(|| Shut::Drift(Vec::new())))
 }

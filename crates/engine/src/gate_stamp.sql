@@ -24,6 +24,11 @@ from (
     from pg_catalog.pg_trigger t
     where t.tgrelid in ($1, $2)
     union all
+    select 'f' || f.oid || ':' || f.xmin
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_proc f on f.oid = t.tgfoid
+    where t.tgrelid in ($1, $2)
+    union all
     select 'r' || r.oid || ':' || r.xmin
     from pg_catalog.pg_rewrite r
     where r.ev_class in ($1, $2)

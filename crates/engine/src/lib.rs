@@ -15,10 +15,13 @@ mod holders;
 mod journal;
 mod patience;
 pub mod preflight;
+mod proof;
 mod rollback;
 mod run;
 mod runner;
+mod stamp;
 mod verify;
+mod watch;
 
 pub use engine::{Engine, Limits};
 pub use error::EngineError;

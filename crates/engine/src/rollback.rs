@@ -1,20 +1,27 @@
-//! Rollback: undoes all that was done, in one transaction, and leaves nothing behind.
+//! Rollback: undoes all that was done, and leaves nothing behind.
+//!
+//! Before the cutover that is one transaction. After it, a first one gives the old side its name
+//! back; then constraints are validated and the new side is dropped, which nobody has to wait for.
+//! Whoever waited for the new side's table or sequence meanwhile still finds it: dropped in the
+//! first one, it would fail them with XX000.
+
+mod leftovers;
 
 use std::time::Instant;
 
 use crossfade_dual_write::Gap;
 use crossfade_plan::event::Event;
 use crossfade_plan::{MigrationName, Progress, Stage};
-use crossfade_postgres::{Queries, QueryError, Transaction, TransactionSettings, failpoint};
+use crossfade_postgres::{Queries, QueryError, Transaction, TransactionSettings, failpoint, rule};
 use tokio_postgres::types::Type;
 
 use crate::continuity;
-
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::Attempts;
 use crate::holders;
 use crate::runner::{Runner, StageEnd, under_lease};
+use crate::watch::Watching;
 
 /// Whether writes may be lost that the old side could not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +49,7 @@ impl Engine {
             }
             _ => {}
         }
-        under_lease(self, &record, async move |runner| {
+        under_lease(self, &record, Watching::No, async move |runner| {
             roll_back_under_lease(runner, loss).await
         })
         .await
@@ -55,27 +62,29 @@ async fn roll_back_under_lease(
 ) -> Result<StageEnd, EngineError> {
     let mut attempts = Attempts::new(runner);
     loop {
-        match runner.record.stage {
+        let (step, outcome) = match runner.record.stage {
             Stage::RolledBack => return Ok(StageEnd::Reached { already: true }),
             found @ Stage::Contracted => return Err(EngineError::TooLate { found }),
-            _ => {}
-        }
-        let from = runner.record.stage;
-        let error = match attempt(runner, loss).await {
-            Ok(()) => {
-                restore_proofs(runner, from).await;
-                return Ok(StageEnd::Reached { already: false });
-            }
-            Err(error) => error,
+            Stage::RollingBack => ("drop-new-side", leftovers::remove(runner).await),
+            _ => ("rollback", attempt(runner, loss).await.map(Some)),
         };
-        if runner.stop().is_cancelled() {
-            return Ok(StageEnd::Stopped);
+        match outcome {
+            Ok(Some(Stage::RolledBack)) => return Ok(StageEnd::Reached { already: false }),
+            Ok(None) => return Ok(StageEnd::Stopped),
+            Ok(Some(stage)) => {
+                runner.record.stage = stage;
+                attempts = Attempts::new(runner);
+            }
+            Err(_) if runner.stop().is_cancelled() => return Ok(StageEnd::Stopped),
+            // After a lost connection the lease is taken anew, which waits for the transaction's
+            // end; the stage tells then whether it was committed.
+            Err(error) => attempts.pause(runner, step, error).await?,
         }
-        attempts.pause(runner, "rollback", error).await?;
     }
 }
 
-async fn attempt(runner: &Runner<'_>, loss: Loss) -> Result<(), EngineError> {
+/// The first transaction, in which the applications have to wait. Returns the stage after it.
+async fn attempt(runner: &Runner<'_>, loss: Loss) -> Result<Stage, EngineError> {
     let settings = TransactionSettings {
         lock_timeout: runner.plan.file.cutover.lock_timeout.get(),
         ..TransactionSettings::default()
@@ -89,14 +98,14 @@ async fn attempt(runner: &Runner<'_>, loss: Loss) -> Result<(), EngineError> {
     holders::wait_for_long_ones(runner, &tables.map(ToString::to_string)).await?;
     let transaction = runner.begin("rollback", &settings).await?;
     match undo(runner, &transaction, loss).await {
-        Ok(locked_at) => {
+        Ok((locked_at, stage)) => {
             failpoint::hit("rollback/before-commit");
             let committed = transaction.commit().await;
             let held_us = u64::try_from(locked_at.elapsed().as_micros()).unwrap_or(u64::MAX);
             runner.engine.events.emit(Event::LocksReleased { held_us });
             committed?;
             failpoint::hit("rollback/committed");
-            Ok(())
+            Ok(stage)
         }
         Err(error) => {
             if let Err(second) = transaction.rollback().await {
@@ -109,21 +118,21 @@ async fn attempt(runner: &Runner<'_>, loss: Loss) -> Result<(), EngineError> {
 
 /// Locks both tables in the direction of the writes, then undoes, last step first: triggers before
 /// functions before tables, so that at no moment a trigger writes to what is gone. Returns when
-/// the last lock was granted.
+/// the last lock was granted, and the stage that is reached.
 async fn undo(
     runner: &Runner<'_>,
     transaction: &Transaction,
     loss: Loss,
-) -> Result<Instant, EngineError> {
+) -> Result<(Instant, Stage), EngineError> {
     let (store, plan) = (&runner.engine.store, &runner.plan);
     let objects = &plan.objects;
     let cut_over = runner.record.stage >= Stage::CutOver;
     // Short of the swap, a step towards the next stage may be done before the stage is reached:
     // everything is undone alike, and each statement says `if exists`.
-    let (from, mirror) = if cut_over {
-        (Stage::CutOver, &objects.retired)
+    let (from, mirror, progress) = if cut_over {
+        (Stage::CutOver, &objects.retired, Progress::SwappedBack)
     } else {
-        (Stage::Verified, &objects.target)
+        (Stage::Verified, &objects.target, Progress::RolledBack)
     };
     let mut locks = Vec::new();
     for table in [&plan.mapping.source, mirror] {
@@ -139,24 +148,28 @@ async fn undo(
             async { Ok(store.reverse_loss(transaction, runner.record.id).await?) },
             reverse_gap(runner, transaction),
         )?;
-        if let (Some(missed), Loss::Refused) = (missed, loss) {
+        if let (Some(missed), Loss::Refused) = (missed, loss)
+            && rule::holds("rollback/no-loss")
+        {
             return Err(EngineError::WindowClosed(missed));
         }
-        if let (Some(gap), Loss::Refused) = (gap, loss) {
+        if let (Some(gap), Loss::Refused) = (gap, loss)
+            && rule::holds("rollback/continuity")
+        {
             return Err(EngineError::Gap(gap));
         }
     }
-    let statements = plan.undo_from(from).join(";\n");
+    let statements = plan.undo_from(from).first.join(";\n");
     transaction.batch(&statements).await?;
-    store
+    let stage = store
         .advance(
             transaction,
             runner.record.id,
-            Progress::RolledBack,
+            progress,
             &runner.engine.actor,
         )
         .await?;
-    Ok(locked_at)
+    Ok((locked_at, stage))
 }
 
 /// A gap in reverse dual-write: the old side may lack writes that nobody counted.
@@ -182,33 +195,5 @@ async fn exists(queries: &impl Queries, table: &str) -> Result<bool, EngineError
     match row {
         Some(row) => Ok(row.try_get("found").map_err(QueryError::from)?),
         None => unreachable!("a select without a from clause returns one row"),
-    }
-}
-
-/// Restores what takes a scan (constraints that came back NOT VALID), each in a transaction of its
-/// own. The rollback is done by then: what fails here is told, with the statement to run by hand.
-async fn restore_proofs(runner: &Runner<'_>, from: Stage) {
-    let undone = runner
-        .plan
-        .steps
-        .iter()
-        .rev()
-        .filter(|step| step.stage <= from);
-    for statement in undone.flat_map(|step| &step.undo_after) {
-        let restoring = async {
-            let settings = TransactionSettings {
-                statement_timeout: None,
-                ..TransactionSettings::default()
-            };
-            let transaction = runner.begin("restore", &settings).await?;
-            transaction.batch(statement).await?;
-            transaction.commit().await?;
-            Ok::<(), EngineError>(())
-        };
-        if let Err(error) = restoring.await {
-            tracing::warn!(error = %error, "a constraint could not be validated again");
-            let text = format!("rolled back, but this is still to be run by hand: {statement}");
-            runner.engine.events.emit(Event::Warning { text });
-        }
     }
 }

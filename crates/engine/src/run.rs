@@ -56,7 +56,7 @@ impl Engine {
         let mut already = true;
         loop {
             let stage = record.as_ref().map_or(Stage::Planned, |known| known.stage);
-            if stage == Stage::RolledBack {
+            if stage.is_undone() {
                 return Err(EngineError::TooLate { found: stage });
             }
             if stage >= request.to {
@@ -126,7 +126,9 @@ impl Engine {
             }
             Stage::Verified => self.cutover(name).await?.into(),
             Stage::CutOver => self.contract(name).await?.into(),
-            Stage::Contracted | Stage::RolledBack => RunEnd::Reached { already: true },
+            Stage::Contracted | Stage::RollingBack | Stage::RolledBack => {
+                RunEnd::Reached { already: true }
+            }
         })
     }
 

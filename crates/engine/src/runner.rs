@@ -13,9 +13,14 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::journal::Journal;
 use crate::patience::Patience;
+use crate::watch::{Watch, Watching};
 
 /// Pause between two attempts to reach a server that is away.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What is told when the work begins again.
+const LEASE_RAN_OUT: &str = "the lease ran out; asking for it again";
+const ALTERED: &str = "somebody altered the table or a trigger; looking what became of them";
 
 /// How a stage ended, when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +49,17 @@ impl Ending for StageEnd {
 }
 
 /// Runs the work of a stage under the migration's lease, and again, from what is recorded, after
-/// failures that pass and if the lease ran out without anybody taking it (the server was away for
-/// longer than it lives): what was open then has been fenced out.
+/// failures that pass, if the lease ran out without anybody taking it (the server was away for
+/// longer than it lives: what was open then has been fenced out), and if somebody altered the table
+/// or the triggers meanwhile, so that the stage looks what became of them.
 pub(crate) async fn under_lease<T: Ending>(
     engine: &Engine,
     record: &MigrationRecord,
+    watching: Watching,
     work: impl AsyncFn(&mut Runner<'_>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let (journal, engine) = Journal::open(engine, record.id);
-    let result = until_it_lasts(&engine, record, work).await;
+    let result = until_it_lasts(&engine, record, watching, work).await;
     journal.close().await;
     result
 }
@@ -60,11 +67,12 @@ pub(crate) async fn under_lease<T: Ending>(
 async fn until_it_lasts<T: Ending>(
     engine: &Engine,
     record: &MigrationRecord,
+    watching: Watching,
     work: impl AsyncFn(&mut Runner<'_>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let mut patience = Patience::new(engine);
     loop {
-        let mut runner = match Runner::start(engine, record.clone()).await {
+        let mut runner = match Runner::start(engine, record.clone(), watching).await {
             Ok(runner) => runner,
             Err(error) => {
                 patience.pause(engine, error).await?;
@@ -74,22 +82,23 @@ async fn until_it_lasts<T: Ending>(
         let began = Instant::now();
         let result = Box::pin(work(&mut runner)).await;
         patience.worked_since(began);
-        let lost = runner.heartbeat.lost().is_cancelled();
-        let error = match runner.finish(result).await {
-            Ok(end) if lost && end.is_stopped() && !engine.stop.is_cancelled() => None,
-            Ok(end) => return Ok(end),
-            Err(EngineError::State(StateError::FencedOut { .. }))
-                if lost && !engine.stop.is_cancelled() =>
-            {
-                None
-            }
-            Err(error) => Some(error),
+        let again = if engine.stop.is_cancelled() {
+            None
+        } else {
+            runner.must_begin_again(&result).await
         };
-        match error {
-            Some(error) => patience.pause(engine, error).await?,
-            None => engine.events.emit(Event::Note {
-                text: "the lease ran out; asking for it again".to_owned(),
-            }),
+        let result = match again {
+            Some(_) => Ok(None),
+            None => result.map(Some),
+        };
+        match runner.finish(result).await {
+            Ok(Some(end)) => return Ok(end),
+            Ok(None) => {}
+            Err(error) => patience.pause(engine, error).await?,
+        }
+        if let Some(why) = again {
+            let text = why.to_owned();
+            engine.events.emit(Event::Note { text });
         }
     }
 }
@@ -102,6 +111,7 @@ pub(crate) struct Runner<'a> {
     pub(crate) plan: ExecutionPlan,
     lease: Lease,
     heartbeat: HeartbeatTask,
+    watch: Option<Watch>,
     stop: CancellationToken,
 }
 
@@ -111,6 +121,7 @@ impl<'a> Runner<'a> {
     pub(crate) async fn start(
         engine: &'a Engine,
         record: MigrationRecord,
+        watching: Watching,
     ) -> Result<Self, EngineError> {
         let lease = acquire(engine, &record).await?;
         let session = engine
@@ -125,13 +136,21 @@ impl<'a> Runner<'a> {
             .set_status(&session, record.id, Status::Running, None)
             .await?;
         drop(session);
-        let (heartbeat, stop) = beat(engine, &lease);
+        let watch = match watching {
+            Watching::Yes => {
+                let every = HeartbeatTask::interval(&lease);
+                Some(Watch::start(engine, &record, every).await?)
+            }
+            Watching::No => None,
+        };
+        let (heartbeat, stop) = beat(engine, &lease, watch.as_ref());
         Ok(Self {
             engine,
             record,
             plan,
             lease,
             heartbeat,
+            watch,
             stop,
         })
     }
@@ -141,7 +160,7 @@ impl<'a> Runner<'a> {
         &self.lease
     }
 
-    /// Finish what is open and leave: asked by the user, or the lease is lost.
+    /// Finish what is open and leave: asked by the user, the lease is lost, or something was altered.
     pub(crate) fn stop(&self) -> &CancellationToken {
         &self.stop
     }
@@ -168,7 +187,7 @@ impl<'a> Runner<'a> {
     /// ended, and the state tells how.
     pub(crate) async fn recover(&mut self) -> Result<(), EngineError> {
         self.lease = self.engine.store.reacquire(&self.lease).await?;
-        (self.heartbeat, self.stop) = beat(self.engine, &self.lease);
+        (self.heartbeat, self.stop) = beat(self.engine, &self.lease, self.watch.as_ref());
         let session = self.engine.store.session(&self.tag("recover")).await?;
         self.record = self
             .engine
@@ -178,11 +197,33 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Why the work did not come to its end, if a new beginning tells more.
+    async fn must_begin_again<T: Ending>(
+        &self,
+        result: &Result<T, EngineError>,
+    ) -> Option<&'static str> {
+        let lost = self.heartbeat.lost().is_cancelled();
+        match result {
+            Ok(end) if lost && end.is_stopped() => return Some(LEASE_RAN_OUT),
+            Err(EngineError::State(StateError::FencedOut { .. })) => {
+                return lost.then_some(LEASE_RAN_OUT);
+            }
+            _ => {}
+        }
+        let watch = self.watch.as_ref()?;
+        let altered = match result {
+            Ok(end) => end.is_stopped() && watch.altered().is_cancelled(),
+            Err(error) => !error.passes() && watch.looks_altered().await,
+        };
+        altered.then_some(ALTERED)
+    }
+
     /// Gives the lease back and records how it went.
     pub(crate) async fn finish<T>(self, result: Result<T, EngineError>) -> Result<T, EngineError> {
         self.heartbeat.stop().await;
         let (status, text) = match &result {
             Ok(_) => (Status::Pending, None),
+            Err(error) if error.is_wait() => (Status::Waiting, Some(error.to_string())),
             Err(error) => (Status::Failed, Some(error.to_string())),
         };
         let closing = async {
@@ -217,21 +258,31 @@ impl<'a> Runner<'a> {
 
     /// Whether an earlier run has reached `stage`.
     pub(crate) fn has_reached(&self, stage: Stage) -> bool {
-        self.record.stage >= stage && self.record.stage != Stage::RolledBack
+        self.record.stage >= stage && !self.record.stage.is_undone()
     }
 }
 
-fn beat(engine: &Engine, lease: &Lease) -> (HeartbeatTask, CancellationToken) {
+fn beat(
+    engine: &Engine,
+    lease: &Lease,
+    watch: Option<&Watch>,
+) -> (HeartbeatTask, CancellationToken) {
     let heartbeat = HeartbeatTask::spawn(engine.store.clone(), lease.clone());
-    // Either of both: the user's wish, or the loss of the lease.
+    // Any of them: the user's wish, the loss of the lease, an altered table.
     let stop = engine.stop.child_token();
-    let (lost, told) = (heartbeat.lost().clone(), stop.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = lost.cancelled() => told.cancel(),
-            () = told.cancelled() => {}
-        }
-    });
+    let reasons = [
+        Some(heartbeat.lost().clone()),
+        watch.map(|watch| watch.altered().clone()),
+    ];
+    for reason in reasons.into_iter().flatten() {
+        let told = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = reason.cancelled() => told.cancel(),
+                () = told.cancelled() => {}
+            }
+        });
+    }
     (heartbeat, stop)
 }
 

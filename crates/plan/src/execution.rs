@@ -52,27 +52,54 @@ impl ExecutionPlan {
         self.steps.iter().filter(move |step| step.stage == stage)
     }
 
-    /// The statements that undo all that was done up to and including `stage`, last step first.
-    ///
-    /// Run in one transaction they leave nothing of the migration behind; [`Self::undo_after_from`]
-    /// then restores what takes a scan.
-    pub fn undo_from(&self, stage: Stage) -> Vec<&str> {
-        self.steps
-            .iter()
-            .rev()
-            .filter(|step| step.stage <= stage)
-            .flat_map(|step| step.undo.iter().map(String::as_str))
-            .collect()
+    /// What undoes all that was done up to and including `stage`, last step first. Together it
+    /// leaves nothing of the migration behind.
+    pub fn undo_from(&self, stage: Stage) -> Undo<'_> {
+        let of = |part: fn(&Step) -> &Vec<String>| -> Vec<&str> {
+            self.steps
+                .iter()
+                .rev()
+                .filter(|step| step.stage <= stage)
+                .flat_map(|step| part(step).iter().map(String::as_str))
+                .collect()
+        };
+        let mut undo = Undo {
+            first: of(|step| &step.undo),
+            after: of(|step| &step.undo_after),
+            last: of(|step| &step.undo_last),
+        };
+        match stage {
+            // The names are back already.
+            Stage::RollingBack | Stage::RolledBack => undo.first.clear(),
+            Stage::CutOver | Stage::Contracted => {}
+            // The applications do not know the target: nobody waits for its locks.
+            _ => undo.first.append(&mut undo.last),
+        }
+        undo
     }
+}
 
-    /// The statements that follow [`Self::undo_from`], each in a transaction of its own.
-    pub fn undo_after_from(&self, stage: Stage) -> Vec<&str> {
-        self.steps
-            .iter()
-            .rev()
-            .filter(|step| step.stage <= stage)
-            .flat_map(|step| step.undo_after.iter().map(String::as_str))
-            .collect()
+/// The statements of a rollback, in the order in which they run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undo<'a> {
+    /// In one transaction; empty where that has been done.
+    pub first: Vec<&'a str>,
+    /// Each in a transaction of its own.
+    pub after: Vec<&'a str>,
+    /// In one transaction; empty where `first` does it all.
+    pub last: Vec<&'a str>,
+}
+
+impl Undo<'_> {
+    /// As a script that psql can run; empty where nothing is to be undone.
+    pub fn script(&self) -> String {
+        let together = |statements: &[&str]| match statements {
+            [] => String::new(),
+            all => format!("begin;\n{};\ncommit;\n", all.join(";\n")),
+        };
+        let each: Vec<String> = self.after.iter().map(|sql| format!("{sql};\n")).collect();
+        let (first, last) = (together(&self.first), together(&self.last));
+        format!("{first}{}{last}", each.concat())
     }
 }
 
@@ -123,6 +150,9 @@ pub struct Step {
     /// What restores the last of it once `undo` has committed, each statement in a transaction of
     /// its own: they scan the table, which must not happen under the locks of `undo`.
     pub undo_after: Vec<String>,
+    /// What drops what the step has made, at the very end. After the cutover in a transaction of
+    /// its own, when the names are back: who waited for the table meanwhile must still find it.
+    pub undo_last: Vec<String>,
     /// Hazards that belong to it.
     pub hazards: Vec<HazardId>,
 }

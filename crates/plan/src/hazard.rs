@@ -101,4 +101,7 @@ pub struct Hazard {
     pub explanation: String,
     /// What to do about it, in a sentence.
     pub remedy: String,
+    /// How much room it takes, where that is what it is about and could be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }

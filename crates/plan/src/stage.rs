@@ -25,13 +25,16 @@ pub enum Stage {
     CutOver,
     /// The old side is gone.
     Contracted,
+    /// Being undone after the cutover: the old side bears its name again and nothing mirrors its
+    /// writes; the target is still to be dropped.
+    RollingBack,
     /// Undone: nothing of it is left in the database.
     RolledBack,
 }
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Planned,
         Self::Expanded,
         Self::Backfilling,
@@ -39,6 +42,7 @@ impl Stage {
         Self::Verified,
         Self::CutOver,
         Self::Contracted,
+        Self::RollingBack,
         Self::RolledBack,
     ];
 
@@ -52,6 +56,7 @@ impl Stage {
             Self::Verified => "verified",
             Self::CutOver => "cut_over",
             Self::Contracted => "contracted",
+            Self::RollingBack => "rolling_back",
             Self::RolledBack => "rolled_back",
         }
     }
@@ -68,7 +73,13 @@ impl Stage {
 
     /// Whether triggers of ours fire on the application's writes in this stage.
     pub fn is_dual_writing(self) -> bool {
-        !matches!(self, Self::Planned) && !self.is_final()
+        !matches!(self, Self::Planned | Self::RollingBack) && !self.is_final()
+    }
+
+    /// Whether it was undone, be it that something is still to be dropped: no stage of the way up
+    /// can follow.
+    pub fn is_undone(self) -> bool {
+        matches!(self, Self::RollingBack | Self::RolledBack)
     }
 
     /// The stage after `event`, or why the event can't happen now.
@@ -86,7 +97,11 @@ impl Stage {
             (Self::Expanded | Self::Backfilling, P::ProofVoided) => self,
             (Self::Verified, P::CutOver) => Self::CutOver,
             (Self::CutOver, P::Contracted) => Self::Contracted,
-            (stage, P::RolledBack) if !stage.is_final() => Self::RolledBack,
+            (Self::CutOver, P::SwappedBack) => Self::RollingBack,
+            // After the cutover only by way of the names.
+            (stage, P::RolledBack) if !stage.is_final() && stage != Self::CutOver => {
+                Self::RolledBack
+            }
             (stage, event) => return Err(OutOfOrder { stage, event }),
         };
         Ok(next)
@@ -117,6 +132,8 @@ pub enum Progress {
     CutOver,
     /// The old side was dropped.
     Contracted,
+    /// After the cutover: the old side bears its name again, and dual-write is gone.
+    SwappedBack,
     /// Everything was undone.
     RolledBack,
 }
@@ -141,7 +158,8 @@ pub enum Status {
     Running,
     /// Paused on request.
     Paused,
-    /// A runner waits: throttle, horizon, lock, hold, soak or approval.
+    /// A runner waits: throttle, horizon or lock. Or the last run ended because of a hold, the soak
+    /// time or an approval.
     Waiting,
     /// The last run ended with an error.
     Failed,
@@ -228,6 +246,7 @@ mod tests {
             Progress::ProofVoided,
             Progress::CutOver,
             Progress::Contracted,
+            Progress::SwappedBack,
             Progress::RolledBack,
         ];
         for stage in [Stage::Contracted, Stage::RolledBack] {
@@ -240,11 +259,31 @@ mod tests {
     #[test]
     fn every_stage_can_be_undone_before_contract() {
         for stage in Stage::ALL {
-            assert_eq!(
-                stage.after(Progress::RolledBack).is_ok(),
-                !stage.is_final(),
-                "{stage}"
-            );
+            let first = match stage {
+                Stage::CutOver => Progress::SwappedBack,
+                _ => Progress::RolledBack,
+            };
+            assert_eq!(stage.after(first).is_ok(), !stage.is_final(), "{stage}");
+        }
+    }
+
+    #[test]
+    fn who_has_swapped_back_can_only_drop_the_rest() {
+        let stage = Stage::RollingBack;
+        assert_eq!(Stage::CutOver.after(Progress::SwappedBack), Ok(stage));
+        let rest = stage.after(Progress::RolledBack);
+        assert_eq!(rest, Ok(Stage::RolledBack));
+        for event in [
+            Progress::Expanded,
+            Progress::BackfillStarted,
+            Progress::BackfillClosed,
+            Progress::Verified,
+            Progress::ProofVoided,
+            Progress::CutOver,
+            Progress::Contracted,
+            Progress::SwappedBack,
+        ] {
+            assert_eq!(stage.after(event), Err(OutOfOrder { stage, event }));
         }
     }
 

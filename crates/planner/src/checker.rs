@@ -50,7 +50,8 @@ pub fn check(plan: &ExecutionPlan) -> Vec<Finding> {
     }
     for stage in Stage::ALL {
         let undo = plan.undo_from(stage);
-        if let Some(fault) = order(plan, &undo) {
+        let all: Vec<&str> = undo.first.iter().chain(&undo.last).copied().collect();
+        if let Some(fault) = order(plan, &all) {
             findings.push(Finding {
                 step: format!("undo from {stage}"),
                 fault,
@@ -132,6 +133,7 @@ fn statements(step: &Step, report: &mut impl FnMut(String)) {
             .iter()
             .chain(&step.undo)
             .chain(&step.undo_after)
+            .chain(&step.undo_last)
     };
     if all()
         .filter(ddl)
@@ -178,12 +180,20 @@ fn concurrent(step: &Step, report: &mut impl FnMut(String)) {
 /// What a step makes is undone by itself, or goes with a table that an earlier step's undo drops.
 fn undo(plan: &ExecutionPlan, at: usize, report: &mut impl FnMut(String)) {
     let step = &plan.steps[at];
-    if step.stage >= Stage::Contracted || !step.undo.is_empty() {
+    if step
+        .undo
+        .iter()
+        .any(|sql| has_words(sql, &["drop", "table"]))
+    {
+        report("its undo drops a table under the locks of the way back".to_owned());
+    }
+    let undone = !step.undo.is_empty() || !step.undo_last.is_empty();
+    if step.stage >= Stage::Contracted || undone {
         return;
     }
     let dropped: Vec<String> = plan.steps[..at]
         .iter()
-        .flat_map(|earlier| &earlier.undo)
+        .flat_map(|earlier| &earlier.undo_last)
         .filter_map(|sql| sql.strip_prefix("drop table if exists ").map(str::to_owned))
         .collect();
     for sql in &step.statements {

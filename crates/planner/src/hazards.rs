@@ -1,5 +1,6 @@
 //! Hazards that come from the whole plan, beside those that operations name.
 
+use bytesize::ByteSize;
 use crossfade_plan::hazard::{Hazard, HazardId, Severity};
 use crossfade_postgres::catalog::facts::CastContext;
 
@@ -33,13 +34,14 @@ pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
         "see that such applications repeat them",
     );
     let size = facts.estimates.map(|estimates| estimates.total_bytes());
-    target.warn(
+    let disk_space = target.warn(
         HazardId::DiskSpace,
         Severity::Info,
         &table,
         match size {
             Some(bytes) => {
-                format!("a second copy needs about {bytes} bytes on disk, and as much WAL")
+                let size = ByteSize(bytes).display().iec();
+                format!("a second copy needs about {size} on disk, and as much WAL")
             }
             None => {
                 "a second copy needs room on disk, and as much WAL; the table could not be measured"
@@ -48,6 +50,7 @@ pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
         },
         "have at least that much free before the backfill",
     );
+    disk_space.bytes = size;
     prepared_statements(target, facts);
     functions(target);
 }

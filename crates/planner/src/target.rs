@@ -240,14 +240,17 @@ impl<'a> TargetTable<'a> {
         subject: impl Into<String>,
         explanation: impl Into<String>,
         remedy: impl Into<String>,
-    ) {
+    ) -> &mut Hazard {
         self.hazards.push(Hazard {
             id,
             severity,
             subject: subject.into(),
             explanation: explanation.into(),
             remedy: remedy.into(),
+            bytes: None,
         });
+        let last = self.hazards.len() - 1;
+        &mut self.hazards[last]
     }
 
     /// What each column of the source is called now, where it lives on.

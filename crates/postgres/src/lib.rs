@@ -4,6 +4,7 @@ pub mod catalog;
 mod connect;
 mod database;
 pub mod failpoint;
+mod pooling;
 mod query_error;
 mod retry;
 pub mod rule;
@@ -17,6 +18,7 @@ pub use connect::{
     TlsSetupError,
 };
 pub use database::{BeginError, Database};
+pub use pooling::Pooling;
 pub use query_error::QueryError;
 pub use retry::{RetryOutcome, RetryPolicy, retry};
 pub use session::{Param, Queries, Session};

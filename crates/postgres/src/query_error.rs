@@ -111,7 +111,12 @@ impl From<tokio_postgres::Error> for QueryError {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         Self(Box::new(Details {
             sqlstate: Some(db.code().clone()),
-            message: free.then(|| db.message().to_owned()),
+            message: if crate::rule::holds("postgres/no-row-values") {
+                free.then(|| db.message().to_owned())
+            } else {
+                // With DETAIL and all.
+                Some(db.to_string())
+            },
             hint: if free { owned(db.hint()) } else { None },
             position: match db.position() {
                 Some(ErrorPosition::Original(at)) => Some(*at),

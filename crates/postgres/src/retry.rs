@@ -20,7 +20,7 @@ impl Default for RetryPolicy {
         Self {
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(10),
-            give_up_after: Duration::from_secs(300),
+            give_up_after: Duration::from_mins(5),
         }
     }
 }

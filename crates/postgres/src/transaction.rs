@@ -44,7 +44,7 @@ pub enum Contention {
 /// Whether COMMIT waits for the flush of its WAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// It waits.
+    /// It waits, also where the role or the database has that switched off.
     Flushed,
     /// It does not: for work that is done again when it was lost, checkpoint and all.
     Deferred,
@@ -95,7 +95,7 @@ const SETTINGS: &str = "select pg_catalog.set_config('lock_timeout', (case when 
      pg_catalog.set_config('statement_timeout', $2, true), \
      pg_catalog.set_config('idle_in_transaction_session_timeout', $3, true), \
      pg_catalog.set_config('synchronous_commit', case when $4 then 'off' \
-         else pg_catalog.current_setting('synchronous_commit') end, true), \
+         else coalesce(nullif(pg_catalog.current_setting('synchronous_commit'), 'off'), 'on') end, true), \
      pg_catalog.set_config('enable_hashjoin', case when $5 then 'off' \
          else pg_catalog.current_setting('enable_hashjoin') end, true), \
      pg_catalog.set_config('enable_mergejoin', case when $5 then 'off' \
@@ -166,7 +166,8 @@ impl Transaction {
             .statement_timeout
             .map_or_else(|| "0".to_owned(), millis);
         let idle = millis(settings.idle_timeout);
-        let deferred = settings.durability == Durability::Deferred;
+        let deferred = settings.durability == Durability::Deferred
+            || !crate::rule::holds("postgres/flushed-commit");
         let yields = settings.contention == Contention::Applications
             && crate::rule::holds("postgres/yield-first");
         let nested = settings.joins == Joins::NestedLoop;
@@ -202,7 +203,8 @@ impl Transaction {
     /// driver reports that as success. Hence two guards: any error seen here forbids the COMMIT,
     /// and a statement in front of it, in the same message, fails in an aborted transaction.
     pub async fn commit(mut self) -> Result<Session, CommitError> {
-        if self.failed.load(Ordering::Relaxed) {
+        let guarded = crate::rule::holds("postgres/commit-guards");
+        if guarded && self.failed.load(Ordering::Relaxed) {
             // The transaction is aborted on the server whether or not this reaches it.
             if let Err(error) = self.rollback().await {
                 tracing::debug!(error = %error, "rollback after a failed statement");
@@ -210,7 +212,12 @@ impl Transaction {
             return Err(CommitError::Poisoned);
         }
         crate::failpoint::hit("transaction/before-commit");
-        let outcome = self.batch("select 1; commit").await;
+        let commit = if guarded {
+            "select 1; commit"
+        } else {
+            "commit"
+        };
+        let outcome = self.batch(commit).await;
         crate::failpoint::hit("transaction/after-commit");
         match outcome {
             Ok(()) => match self.session.take() {

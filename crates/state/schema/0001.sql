@@ -43,7 +43,9 @@ create table {state}.migration (
     rollback_sql text,
     target_oid oid,
     continuity jsonb,
-    target_catalog json
+    target_catalog json,
+    horizon xid8,
+    horizon_passed_at timestamptz
 );
 create unique index migration_name on {state}.migration (name) where stage <> 'rolled_back';
 create unique index migration_table_name on {state}.migration (table_schema, table_name)
@@ -66,11 +68,13 @@ comment on column {state}.migration.updated_at is 'When stage, status or error l
 comment on column {state}.migration.expanded_at is 'Since when writes reach both sides.';
 comment on column {state}.migration.cut_over_at is 'When the target took over the name.';
 comment on column {state}.migration.finished_at is 'When it was contracted or rolled back.';
-comment on column {state}.migration.error is 'Why the last run failed; no value of a row is in it.';
+comment on column {state}.migration.error is 'Why the last run failed, or what it waits for; no value of a row is in it.';
 comment on column {state}.migration.rollback_sql is 'The statements by which the present stage is undone; null where nothing is left to undo.';
 comment on column {state}.migration.target_oid is 'pg_class.oid of the shadow table.';
 comment on column {state}.migration.continuity is 'The triggers as they were created: what they are compared with to find a gap in dual-write.';
 comment on column {state}.migration.target_catalog is 'The parts of the shadow table''s catalog when the backfill had built it: any other one shuts the gate.';
+comment on column {state}.migration.horizon is 'The transaction after the last write of ours to the shadow table; null where something of ours may have written since.';
+comment on column {state}.migration.horizon_passed_at is 'When every snapshot from before that transaction was gone.';
 
 create table {state}.step (
     migration_id bigint not null,

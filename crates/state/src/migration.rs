@@ -59,7 +59,7 @@ pub struct MigrationRecord {
     pub cut_over_at: Option<Timestamp>,
     /// When it was contracted or rolled back.
     pub finished_at: Option<Timestamp>,
-    /// Why the last run failed.
+    /// Why the last run failed, or what it waits for.
     pub error: Option<String>,
 }
 
@@ -111,7 +111,7 @@ impl Store {
         })
     }
 
-    /// Records what a migration is doing, and why it failed if it did. `error` must hold no value
+    /// Records what a migration is doing, and why it failed or waits if it does. `error` must hold no value
     /// of a row.
     pub async fn set_status(
         &self,

@@ -104,11 +104,6 @@ impl Store {
 /// undone.
 fn rollback_sql(plan: &ExecutionPlan, stage: Stage) -> Option<String> {
     let undo = plan.undo_from(stage);
-    if stage.is_final() || undo.is_empty() {
-        return None;
-    }
-    let terminated = |sql: &&str| format!("{sql};\n");
-    let undo: String = undo.iter().map(terminated).collect();
-    let after: String = plan.undo_after_from(stage).iter().map(terminated).collect();
-    Some(format!("begin;\n{undo}commit;\n{after}"))
+    let script = undo.script();
+    (!stage.is_final() && !script.is_empty()).then_some(script)
 }

@@ -20,12 +20,15 @@
 
 pub mod catalog_diff;
 mod database;
+pub mod kinds;
+mod pgbouncer;
 mod proxy;
 mod server;
 mod session;
 
 pub use crossfade_sandbox::oracle::{Comparison, Differences, OracleError, Pair};
 pub use database::{Role, TestDatabase};
+pub use pgbouncer::{PROGRAM_VARIABLE, PgBouncer, PoolMode};
 pub use proxy::{Fault, Proxy};
 pub use server::{TestServer, URL_VARIABLE, cluster_options};
 pub use session::Session;

@@ -63,7 +63,8 @@ impl Proxy {
         server.url(database.name(), database.user(role))
     }
 
-    /// Lets a fault happen to the next simple statement whose text contains `text`.
+    /// Lets a fault happen to the next statement whose text contains `text`, be it simple or one
+    /// that is parsed first.
     pub fn next(&self, text: &str, fault: Fault) {
         *self.faults.lock() = Some((text.to_owned(), fault));
     }
@@ -89,7 +90,7 @@ impl Faults {
     fn take(&self, message: &[u8]) -> Option<Fault> {
         let mut next = self.lock();
         let text = next.as_ref().map(|(text, _)| text.as_bytes())?;
-        let hit = message.first() == Some(&b'Q')
+        let hit = matches!(message.first(), Some(b'Q' | b'P'))
             && message.windows(text.len()).any(|window| window == text);
         if !hit {
             return None;
@@ -107,7 +108,10 @@ async fn connect((host, port): &(String, u16)) -> std::io::Result<Box<dyn Stream
         let socket = Path::new(host).join(format!(".s.PGSQL.{port}"));
         Box::new(UnixStream::connect(socket).await?)
     } else {
-        Box::new(TcpStream::connect((host.as_str(), *port)).await?)
+        let server = TcpStream::connect((host.as_str(), *port)).await?;
+        // Messages are passed on one by one: each would wait for the answer to the one before it.
+        server.set_nodelay(true)?;
+        Box::new(server)
     })
 }
 
@@ -132,7 +136,11 @@ async fn relay(
                         None => server.write_all(&message).await?,
                         Some(Fault::Lost) => return Ok(()),
                         Some(Fault::AnswerLost) => {
+                            let done = asked_for_an_answer(&message);
                             server.write_all(&message).await?;
+                            if !done {
+                                pass_to_sync(&mut client, &mut asked, &mut server).await?;
+                            }
                             return swallow_answer(&mut server).await;
                         }
                     }
@@ -145,6 +153,30 @@ async fn relay(
                 client.write_all(&answered).await?;
                 answered.clear();
             }
+        }
+    }
+}
+
+/// Whether the server answers at once: a simple statement, or the end of one in parts.
+fn asked_for_an_answer(message: &[u8]) -> bool {
+    matches!(message.first(), Some(b'Q' | b'S'))
+}
+
+/// Passes on the parts of a statement that come after its text.
+async fn pass_to_sync(
+    client: &mut TcpStream,
+    asked: &mut Vec<u8>,
+    server: &mut Box<dyn Stream>,
+) -> std::io::Result<()> {
+    loop {
+        while let Some(message) = next_message(asked, &mut false) {
+            server.write_all(&message).await?;
+            if asked_for_an_answer(&message) {
+                return Ok(());
+            }
+        }
+        if client.read_buf(asked).await? == 0 {
+            return Ok(());
         }
     }
 }

@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn runtimes_are_read() {
         let read = "1h 30m".parse::<MaxRuntime>().map(MaxRuntime::get);
-        assert_eq!(read, Ok(Duration::from_secs(5400)));
+        assert_eq!(read, Ok(Duration::from_mins(90)));
         for text in ["", "0s", "4", "soon", "-1h"] {
             assert!(text.parse::<MaxRuntime>().is_err(), "{text}");
         }

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use crossfade_plan::QualifiedName;
-use crossfade_postgres::Queries;
+use crossfade_postgres::{Queries, rule};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio_postgres::types::Type;
@@ -78,9 +78,16 @@ impl Draws {
         let mut places = Vec::new();
         while (places.len() as u64) < count {
             let block = self.rng.random_range(0..extent.blocks);
-            let line_pointer = self.rng.random_range(1..=extent.line_pointers);
-            if self.drawn.insert((block, line_pointer)) {
-                places.push(format!("\"({block},{line_pointer})\""));
+            let one = self.rng.random_range(1..=extent.line_pointers);
+            let line_pointers = if rule::holds("verify/uniform-sample") {
+                one..=one
+            } else {
+                1..=extent.line_pointers
+            };
+            for line_pointer in line_pointers {
+                if self.drawn.insert((block, line_pointer)) {
+                    places.push(format!("\"({block},{line_pointer})\""));
+                }
             }
         }
         Some(format!("{{{}}}", places.join(",")))

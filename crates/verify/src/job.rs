@@ -57,7 +57,7 @@ impl Default for Settings {
             chunk_time: Duration::from_millis(500),
             chunk_rows: 100_000,
             chunk_timeout: Duration::from_secs(30),
-            table_timeout: Duration::from_secs(3600),
+            table_timeout: Duration::from_hours(1),
             lock_timeout: Duration::from_millis(200),
             mismatches: 10_000,
             retry: RetryPolicy::default(),

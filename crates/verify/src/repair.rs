@@ -60,22 +60,19 @@ impl<P: Sync> Job<P> {
         if mismatches.is_empty() {
             return Ok(report);
         }
-        if self.direction == Direction::Forward {
-            let transaction = self
-                .store
-                .begin_fenced(&self.lease, &self.tag("repair"), &self.repairing())
-                .await?;
-            self.store
-                .advance(
-                    &transaction,
-                    self.lease.migration(),
-                    Progress::ProofVoided,
-                    actor,
-                )
-                .await?;
-            transaction.commit().await?;
+        let id = self.lease.migration();
+        let transaction = self
+            .store
+            .begin_fenced(&self.lease, &self.tag("repair"), &self.repairing())
+            .await?;
+        // Snapshots from before it have to be waited for again.
+        self.store.forget_horizon(&transaction, id).await?;
+        if self.direction == Direction::Forward && rule::holds("verify/repair-voids") {
+            let voided = Progress::ProofVoided;
+            self.store.advance(&transaction, id, voided, actor).await?;
             report.voided = true;
         }
+        transaction.commit().await?;
         for mismatch in &mismatches {
             if self.stop.is_cancelled() {
                 report.stopped = true;

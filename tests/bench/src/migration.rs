@@ -12,7 +12,7 @@ use crossfade_plan::event::{Event, EventSink};
 use crossfade_plan::execution::{Action, StepId};
 use crossfade_plan::file::PlanFile;
 use crossfade_planner::PlannerSettings;
-use crossfade_state::{Actor, Store, Verdict};
+use crossfade_state::{Process, Store, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::Result;
@@ -77,7 +77,7 @@ impl Migration {
             ..Limits::default()
         };
         Ok(Self {
-            engine: Engine::new(store, limits, Actor::new("benchmark"), sink, stop),
+            engine: Engine::new(store, limits, Process::current(), sink, stop),
             plan,
             copy_step: copy.ok_or("the plan copies nothing")?.id,
             heard,

@@ -17,6 +17,7 @@ const LEASE_TTL: &str = "2s";
 #[derive(Debug)]
 pub struct Program {
     url: String,
+    ddl_url: Option<String>,
     directory: TempDir,
     runs: AtomicU32,
 }
@@ -46,9 +47,16 @@ impl Program {
         std::fs::write(directory.path().join("plan.yaml"), plan)?;
         Ok(Self {
             url,
+            ddl_url: None,
             directory,
             runs: AtomicU32::new(0),
         })
+    }
+
+    /// Lets it go another way from now on, and past that way where no transaction will do.
+    pub fn go_through(&mut self, url: String, ddl_url: Option<String>) {
+        self.url = url;
+        self.ddl_url = ddl_url;
     }
 
     /// Starts a command line, its arguments separated by blanks, with failpoints as the variable
@@ -57,10 +65,12 @@ impl Program {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let path = self.directory.path().join(format!("{number}.log"));
         let output = std::fs::File::create(&path)?;
+        let ddl_url = self.ddl_url.iter().map(|url| ("CROSSFADE_DDL_URL", url));
         let child = Command::new(program_path().await?)
             .args(line.split_whitespace())
             .env_clear()
             .env("DATABASE_URL", &self.url)
+            .envs(ddl_url)
             .env("CROSSFADE_LEASE_TTL", LEASE_TTL)
             .env("FAILPOINTS", failpoints)
             .current_dir(self.directory.path())

@@ -9,7 +9,7 @@ use super::leads::Leads;
 use super::program::Process;
 
 const POLL: Duration = Duration::from_millis(3);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The latest migration: its stage, whether the lease is a process's, and whether blocks are left
 /// to be copied. No row before it is registered.
@@ -96,7 +96,7 @@ impl Watch {
             "backfilling" => Some(Place::Closing),
             "backfilled" => Some(Place::Verify),
             "verified" => Some(Place::Cutover),
-            "cut_over" => Some(Place::After),
+            "cut_over" | "rolling_back" => Some(Place::After),
             _ => None,
         })
     }

@@ -96,27 +96,41 @@ async fn a_connection_that_is_lost_before_the_commit() -> Result<()> {
 /// Committed, and nobody told the runner: the state does, and it is not done twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_lost_after_the_commit() -> Result<()> {
-    let mut way = Way::verified(ITEMS, &[WIDEN]).await?;
-    let proxy = Proxy::start(&way.scene.database).await?;
-    let url = proxy.url(&way.scene.database, Role::Migrator);
-    way.engine = way.engine_at(&url).await?;
-    for command in BOTH_WAYS {
-        let back = matches!(command, Command::Rollback(_));
-        let (role, happened) = if back { ("rollback", 1) } else { ("swap", 0) };
-        // Statements bear the name of their work.
-        proxy.next(&format!("m/{role} */ select 1; commit"), Fault::AnswerLost);
-        let outcome = way.run(command).await??;
-        assert_eq!(proxy.happened(), happened + 1);
-        assert_eq!(outcome, StageEnd::Reached { already: true });
-        let after = if back {
-            Stage::RolledBack
-        } else {
-            Stage::CutOver
-        };
-        assert_eq!(way.stage().await?, after);
-        let again = way.run(command).await??;
-        assert_eq!(again, StageEnd::Reached { already: true });
+    // The way back commits twice: the names, and what is dropped after it.
+    for (on_the_way_back, already) in [("rollback", false), ("drop", true)] {
+        let mut way = Way::verified(ITEMS, &[WIDEN]).await?;
+        let proxy = Proxy::start(&way.scene.database).await?;
+        let url = proxy.url(&way.scene.database, Role::Migrator);
+        way.engine = way.engine_at(&url).await?;
+        for command in BOTH_WAYS {
+            let back = matches!(command, Command::Rollback(_));
+            let (role, happened, already, after) = if back {
+                (on_the_way_back, 1, already, Stage::RolledBack)
+            } else {
+                ("swap", 0, true, Stage::CutOver)
+            };
+            // Statements bear the name of their work.
+            proxy.next(&format!("m/{role} */ select 1; commit"), Fault::AnswerLost);
+            let outcome = way.run(command).await??;
+            assert_eq!(proxy.happened(), happened + 1);
+            assert_eq!(outcome, StageEnd::Reached { already });
+            assert_eq!(way.stage().await?, after);
+            let again = way.run(command).await??;
+            assert_eq!(again, StageEnd::Reached { already: true });
+        }
+        assert_eq!(way.scene.left_behind().await?, Vec::<String>::new());
     }
-    assert_eq!(way.scene.left_behind().await?, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lease_and_the_records_name_the_same_process() -> Result<()> {
+    let way = Way::verified(ITEMS, &[WIDEN]).await?;
+    let queued = way.queued(Command::Cutover).await?;
+    let others = "select count(*) from crossfade.event e \
+         where not exists (select from crossfade.lease l where e.actor like '%' || l.owner)";
+    assert_eq!(way.number(others).await?, 0);
+    queued.holder.run("commit").await?;
+    assert_eq!(queued.command.await??, DONE);
     Ok(())
 }

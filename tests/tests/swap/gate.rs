@@ -1,6 +1,6 @@
 //! The gate is asked under the locks: what changed while they were waited for counts.
 
-use crossfade_engine::{EngineError, Shut};
+use crossfade_engine::{Comparison, EngineError, Shut, VerifyRequest};
 use crossfade_plan::Stage;
 use crossfade_state::{Actor, Store};
 use crossfade_testkit::{Result, Role};
@@ -32,6 +32,57 @@ async fn a_hold_that_comes_while_the_lock_is_waited_for() -> Result<()> {
     assert_eq!(shut(queued.command.await?)?, Shut::Held);
     assert_eq!(way.stage().await?, Stage::Verified);
     store.unhold(id, &Actor::new("test")).await?;
+    assert_eq!(way.run(Command::Cutover).await??, DONE);
+    Ok(())
+}
+
+/// What is written into the state while the lock is waited for, what the gate says then, and what
+/// undoes it.
+const IN_THE_STATE: [(&str, Shut, &str); 3] = [
+    (
+        "update crossfade.migration set stage = 'backfilled'",
+        Shut::Stage(Stage::Backfilled),
+        "update crossfade.migration set stage = 'verified'",
+    ),
+    (
+        "update crossfade.verification set valid = false",
+        Shut::NotProved,
+        "update crossfade.verification set valid = true",
+    ),
+    (
+        "insert into crossfade.row_error (migration, direction, key, sqlstate) \
+         values ('m', 'forward', '{7}', '22003')",
+        Shut::RowErrors(1),
+        "delete from crossfade.row_error",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_state_says_while_the_lock_is_waited_for() -> Result<()> {
+    let way = Way::verified(ITEMS, &[WIDEN]).await?;
+    for (change, expected, undo) in IN_THE_STATE {
+        let queued = way.queued(Command::Cutover).await?;
+        way.scene.admin.run(change).await?;
+        queued.holder.run("commit").await?;
+        assert_eq!(shut(queued.command.await?)?, expected, "{change}");
+        way.scene.admin.run(undo).await?;
+    }
+    assert_eq!(way.stage().await?, Stage::Verified);
+    assert_eq!(way.run(Command::Cutover).await??, DONE);
+    Ok(())
+}
+
+/// The latest verification counts: one of a part of the rows proves too little.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_opens_no_gate() -> Result<()> {
+    let way = Way::verified(ITEMS, &[WIDEN]).await?;
+    let request = VerifyRequest {
+        comparison: Comparison::Sample(100),
+        seed: 1,
+    };
+    way.engine.verify(&way.name, request).await?;
+    assert_eq!(shut(way.run(Command::Cutover).await?)?, Shut::NotProved);
+    way.verify().await?;
     assert_eq!(way.run(Command::Cutover).await??, DONE);
     Ok(())
 }
@@ -136,7 +187,10 @@ async fn what_was_altered_since_the_verification_is_named() -> Result<()> {
             found.iter().any(|found| found == part),
             "{change}: {found:?}"
         );
+        // What was proved was proved for another schema.
+        assert_eq!(way.stage().await?, Stage::Backfilled, "{change}");
         owner.run(undo).await?;
+        way.verify().await?;
     }
     // The last moment: after the comparison, before the locks.
     let queued = way.queued_behind(Role::Migrator, Command::Cutover).await?;
@@ -149,7 +203,8 @@ async fn what_was_altered_since_the_verification_is_named() -> Result<()> {
     owner
         .run("alter table public.items drop column late")
         .await?;
-    assert_eq!(way.stage().await?, Stage::Verified);
+    assert_eq!(way.stage().await?, Stage::Backfilled);
+    way.verify().await?;
     assert_eq!(way.run(Command::Cutover).await??, DONE);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The swap and the way back, with other sessions at every place where it matters.
 
+mod between;
 mod blocked;
 mod fenced;
 mod functions;
@@ -9,4 +10,5 @@ mod order;
 mod prepared;
 mod reverse;
 mod sequences;
+mod stamp;
 mod way;

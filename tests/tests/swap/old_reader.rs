@@ -42,3 +42,34 @@ async fn the_backfill_is_closed_when_the_last_old_snapshot_is_gone() -> Result<(
     assert_eq!(late.query_one_value::<i64>(sql).await?, 1000);
     Ok(())
 }
+
+/// A repair writes to the target as the copy did: who has an older snapshot would miss that row
+/// after the swap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_waits_for_the_snapshots_from_before_it() -> Result<()> {
+    let way = Way::verified(ITEMS, &[WIDEN]).await?;
+    way.scene
+        .admin
+        .run("delete from public.items__new where id = 7")
+        .await?;
+    let old = reader(&way).await?;
+    let missed = "select count(*) from public.items__new where id = 7";
+    {
+        let repair = way.repair();
+        tokio::pin!(repair);
+        let told = way.told(
+            |event| matches!(event, Event::Waiting(wait) if wait.reason.contains("still see")),
+        );
+        tokio::select! {
+            told = told => told?,
+            repaired = &mut repair => return Err(format!("it did not wait: {repaired:?}").into()),
+        }
+        assert_eq!(way.number(missed).await?, 1, "repaired");
+        assert_eq!(way.stage().await?, Stage::Backfilled, "nothing is proved");
+        old.run("rollback").await?;
+        repair.await?;
+    }
+    assert_eq!(way.stage().await?, Stage::Verified);
+    assert_eq!(way.run(Command::Cutover).await??, DONE);
+    way.assert_both_sides_alike().await
+}

@@ -26,7 +26,7 @@ async fn cut_over() -> Result<Way> {
     Ok(way)
 }
 
-fn to_be_run_by_hand(way: &Way) -> usize {
+pub(crate) fn to_be_run_by_hand(way: &Way) -> usize {
     let events = way.scene.events();
     let told = events
         .iter()
@@ -105,5 +105,26 @@ async fn what_it_cannot_take_is_counted_and_must_be_accepted() -> Result<()> {
     assert!(to_be_run_by_hand(&way) > 0);
     app.run("insert into public.items (v, gone) values ('x', 'y')")
         .await?;
+    Ok(())
+}
+
+/// Nobody has counted what was written meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_in_the_dual_write_of_the_way_back_must_be_accepted() -> Result<()> {
+    let way = Way::verified(ITEMS, &[WIDEN]).await?;
+    assert_eq!(way.run(Command::Cutover).await??, DONE);
+    let trigger = "trigger \"!crossfade_m_reverse\"";
+    way.scene
+        .admin
+        .run(&format!(
+            "alter table public.items disable {trigger}; \
+             update public.items set n = 5 where id = 1; \
+             alter table public.items enable always {trigger}"
+        ))
+        .await?;
+    let outcome = way.run(Command::Rollback(Loss::Refused)).await?;
+    assert!(matches!(outcome, Err(EngineError::Gap(_))), "{outcome:?}");
+    assert_eq!(way.stage().await?, Stage::CutOver);
+    assert_eq!(way.run(Command::Rollback(Loss::Accepted)).await??, DONE);
     Ok(())
 }

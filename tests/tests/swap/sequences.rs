@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossfade_testkit::{Result, Session};
 use tokio::task::JoinHandle;
-use tokio_postgres::error::SqlState;
 
 use crate::way::{BOTH_WAYS, DONE, WIDEN, Way};
 
@@ -29,17 +28,6 @@ async fn numbers(session: &Session, sql: &str) -> Result<Vec<i64>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Draws a number without the table. Whoever waits for the target's own sequence while the way back
-/// drops it is refused: that is no number at all.
-async fn draw(session: &Session) -> Result<Option<i64>> {
-    let rows = session.client().query_typed(DRAW, &[]).await;
-    match rows {
-        Ok(rows) => Ok(rows.first().map(|row| row.get(0))),
-        Err(error) if error.code() == Some(&SqlState::INTERNAL_ERROR) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Takes numbers both ways, on a connection of its own, until told to stop.
 struct Writer {
     taken: Arc<AtomicUsize>,
@@ -55,7 +43,7 @@ impl Writer {
             let mut all = Vec::new();
             while !stop.load(Ordering::SeqCst) {
                 all.extend(numbers(&session, INSERT).await?);
-                all.extend(draw(&session).await?);
+                all.extend(numbers(&session, DRAW).await?);
                 counter.fetch_add(1, Ordering::SeqCst);
             }
             Ok(all)
@@ -90,10 +78,11 @@ async fn no_number_twice(id: &str) -> Result<()> {
     for command in BOTH_WAYS {
         let queued = way.queued(command).await?;
         let journal = way.about_to_commit(&queued).await?;
-        // Waits at the sequence that was the table's when it looked for it.
+        // Waits at the sequence that was the table's when it looked for it, and finds it: on the way
+        // back too, where it is dropped only after it was let go.
         let waiting = Arc::new(way.app("waiting").await?);
         let own = Arc::clone(&waiting);
-        let drawing = tokio::spawn(async move { draw(&own).await });
+        let drawing = tokio::spawn(async move { numbers(&own, DRAW).await });
         way.scene.admin.wait_until_blocked(waiting.pid()).await?;
         journal.run("commit").await?;
         assert_eq!(queued.command.await??, DONE);

@@ -14,7 +14,7 @@ use crossfade_plan::{Ident, MigrationName, Stage};
 use crossfade_postgres::{
     ConnectionSettings, ConnectionString, Connector, Database, Environment, Pool,
 };
-use crossfade_state::{Actor, Store, Verdict};
+use crossfade_state::{Process, Store, Verdict};
 use crossfade_testkit::{Result, Role, Session};
 use crossfade_tests::{Scene, plan_file};
 use tokio::runtime::Handle;
@@ -107,7 +107,7 @@ impl Way {
         Ok(Engine::new(
             store,
             limits(),
-            Actor::new("tests"),
+            Process::current(),
             EventSink::new(drop),
             self.scene.stop.clone(),
         ))

@@ -77,11 +77,17 @@ impl Gate {
 
     /// Lets the chunk that waits pass to its commit, and the next one come to the gate.
     pub(crate) async fn let_one_pass(&self, job: &mut Running) -> Result<i32> {
-        // The one that waits is granted its lock by the unlock, and keeps it until it commits.
+        self.let_one_end().await?;
+        self.reached(job).await
+    }
+
+    /// Lets the chunk that waits pass, and returns when its transaction has ended.
+    pub(crate) async fn let_one_end(&self) -> Result<()> {
+        // The one that waits is granted its lock by the unlock, and keeps it until its end.
         self.keeper
             .run("select pg_advisory_unlock(1); select pg_advisory_lock(1)")
             .await?;
-        self.reached(job).await
+        Ok(())
     }
 
     /// Opens the gate for good.

@@ -4,12 +4,35 @@ use std::time::Duration;
 
 use crossfade_backfill::{BackfillError, wait_for_horizon};
 use crossfade_plan::event::{Event, EventSink};
+use crossfade_postgres::TransactionSettings;
+use crossfade_state::Horizon;
 use crossfade_testkit::{Result, Role, Session};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Fixture, ROW_BY_ROW, SMALL};
 
-async fn wait(fixture: &Fixture, patience: Duration) -> std::result::Result<bool, BackfillError> {
+/// Waits as after a write of ours.
+async fn wait(fixture: &Fixture, patience: Duration) -> Result<Waited> {
+    forget(fixture).await?;
+    Ok(go_on(fixture, patience).await)
+}
+
+async fn forget(fixture: &Fixture) -> Result<()> {
+    let (store, lease) = (&fixture.store, &fixture.lease);
+    let transaction = store
+        .begin_fenced(lease, "race/forget", &TransactionSettings::default())
+        .await?;
+    store
+        .forget_horizon(&transaction, lease.migration())
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+type Waited = std::result::Result<bool, BackfillError>;
+
+/// Waits, or goes on with the wait that was broken off.
+async fn go_on(fixture: &Fixture, patience: Duration) -> Waited {
     let (stop, events) = (CancellationToken::new(), EventSink::new(|_: Event| {}));
     let (store, lease) = (&fixture.store, &fixture.lease);
     wait_for_horizon(store, lease, "race/horizon", patience, &stop, &events).await
@@ -20,7 +43,7 @@ const WRITE: &str = "update public.t set n = n + 1";
 
 /// It passes, though the others are there: they would be for longer than it waits.
 async fn passes(fixture: &Fixture) -> Result<()> {
-    assert!(wait(fixture, Duration::from_secs(10)).await?);
+    assert!(wait(fixture, Duration::from_secs(10)).await??);
     Ok(())
 }
 
@@ -37,7 +60,7 @@ async fn an_old_snapshot_is_waited_for_and_named() -> Result<()> {
             .run(&format!("begin isolation level {isolation}; {table}"))
             .await?;
         writer.run(WRITE).await?;
-        match wait(&fixture, Duration::ZERO).await {
+        match wait(&fixture, Duration::ZERO).await? {
             Err(BackfillError::HorizonHeld { open, pids }) => {
                 assert_eq!((open, pids.as_slice()), (1, [reader.pid()].as_slice()));
             }
@@ -52,11 +75,45 @@ async fn an_old_snapshot_is_waited_for_and_named() -> Result<()> {
         .await?;
     writer.run(WRITE).await?;
     assert!(matches!(
-        wait(&fixture, Duration::ZERO).await,
+        wait(&fixture, Duration::ZERO).await?,
         Err(BackfillError::HorizonHeld { open: 1, .. })
     ));
     reader.run("commit").await?;
     passes(&fixture).await
+}
+
+#[tokio::test]
+async fn a_wait_that_was_broken_off_goes_on_and_is_not_begun_anew() -> Result<()> {
+    let fixture = Fixture::start(SMALL, ROW_BY_ROW).await?;
+    let (old, young) = (fixture.app("old").await?, fixture.app("young").await?);
+    let open = "begin isolation level repeatable read; select count(*) from public.t";
+    old.run(open).await?;
+    fixture.admin.run(WRITE).await?;
+    let held = |waited: Waited| matches!(waited, Err(BackfillError::HorizonHeld { open: 1, .. }));
+    assert!(held(wait(&fixture, Duration::ZERO).await?));
+    // Sees all that was written before the mark, but not what comes now.
+    young.run(open).await?;
+    fixture.admin.run(WRITE).await?;
+    assert!(held(go_on(&fixture, Duration::ZERO).await));
+    old.run("commit").await?;
+    assert!(go_on(&fixture, Duration::ZERO).await?);
+    let session = fixture.store.session("test").await?;
+    let known = fixture.store.horizon(&session, fixture.migration).await?;
+    assert_eq!(known, Horizon::Passed);
+    // It has come to its end: whoever is there now does not matter.
+    old.run(open).await?;
+    assert!(go_on(&fixture, Duration::ZERO).await?);
+    // A write of ours begins it anew.
+    fixture.admin.run(WRITE).await?;
+    forget(&fixture).await?;
+    match go_on(&fixture, Duration::ZERO).await {
+        Err(BackfillError::HorizonHeld { open: 2, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    young.run("commit").await?;
+    old.run("commit").await?;
+    assert!(go_on(&fixture, Duration::ZERO).await?);
+    Ok(())
 }
 
 #[tokio::test]

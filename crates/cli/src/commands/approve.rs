@@ -7,7 +7,7 @@ use crate::arguments::FormatArguments;
 use crate::error::{Code, Failure};
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::{migration, state};
+use crate::{migration, output, state};
 
 /// Which migration, and on whose behalf.
 #[derive(Debug, Args)]
@@ -62,7 +62,10 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
         fingerprint,
     };
     arguments.format.print("approve", &printed, || {
-        format!("{name} is approved by {role}, with the plan {fingerprint}.")
+        let plan = record.fingerprint.short();
+        output::sentence(&format!(
+            "{name} is approved by {role}, with the plan {plan}."
+        ))
     })?;
     Ok(Exit::Done)
 }

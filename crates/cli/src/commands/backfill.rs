@@ -5,6 +5,7 @@ use clap::Args;
 use crate::arguments::FormatArguments;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::work::{LimitArguments, Order, Printer, Subject, WindowArguments, Work};
 
@@ -24,12 +25,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
-    let subject = Subject::find_registered(settings, &arguments.migration, COMMAND).await?;
+    let limits = arguments.limits.limits(settings);
+    let patience = Patience::at_first(limits.max_wait);
+    let subject =
+        Subject::find_registered(settings, &arguments.migration, COMMAND, &patience).await?;
     let printer = Printer::Lines(arguments.format.format);
     let order = Order {
         command: COMMAND,
         printer,
-        limits: arguments.limits.limits(settings),
+        limits,
         window: Some(&arguments.window),
     };
     let work = Work::start(settings, &subject, order).await?;

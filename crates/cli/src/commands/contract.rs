@@ -6,6 +6,7 @@ use crossfade_plan::Stage;
 use crate::arguments::FormatArguments;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::work::{ConfirmArguments, LimitArguments, Order, Printer, Subject, Work, confirm};
 
@@ -25,7 +26,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
-    let subject = Subject::find_registered(settings, &arguments.migration, COMMAND).await?;
+    let limits = arguments.limits.limits(settings);
+    let patience = Patience::at_first(limits.max_wait);
+    let subject =
+        Subject::find_registered(settings, &arguments.migration, COMMAND, &patience).await?;
     // In any other stage nothing would be removed: it is done, or refused.
     if subject.stage() == Stage::CutOver {
         confirm(arguments.confirm.yes, &what(&subject))?;
@@ -34,7 +38,7 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
     let order = Order {
         command: COMMAND,
         printer,
-        limits: arguments.limits.limits(settings),
+        limits,
         window: None,
     };
     let work = Work::start(settings, &subject, order).await?;

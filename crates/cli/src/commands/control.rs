@@ -9,7 +9,7 @@ use crate::arguments::FormatArguments;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::{migration, state};
+use crate::{migration, output, state};
 
 /// Which migration.
 #[derive(Debug, Args)]
@@ -69,7 +69,7 @@ pub(crate) async fn run(
     };
     arguments.format.print(command, &printed, || {
         let already = if changed { "" } else { " already" };
-        format!("{name} is{already} {}.", change.outcome())
+        output::sentence(&format!("{name} is{already} {}.", change.outcome()))
     })?;
     Ok(Exit::Done)
 }

@@ -6,6 +6,7 @@ use crate::arguments::FormatArguments;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::migration;
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::work::{ExpandArguments, LimitArguments, Order, Printer, Subject, Work};
 
@@ -27,11 +28,12 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
     let reviewed = arguments.expand.reviewed()?;
-    let subject = Subject::find(settings, &arguments.migration, COMMAND).await?;
+    let mut limits = arguments.limits.limits(settings);
+    let patience = Patience::at_first(limits.max_wait);
+    let subject = Subject::find(settings, &arguments.migration, COMMAND, &patience).await?;
     let file = subject
         .file()
         .ok_or_else(|| migration::unknown(&subject.name))?;
-    let mut limits = arguments.limits.limits(settings);
     arguments.expand.add_to(&mut limits);
     let printer = Printer::Object(arguments.format.format);
     let order = Order {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::arguments::FormatArguments;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::output::{fitted, new_table};
+use crate::output::{self, Last};
 use crate::settings::Settings;
 use crate::state;
 
@@ -71,15 +71,16 @@ fn text(migrations: &[Listed]) -> String {
     if migrations.is_empty() {
         return "No migrations.".to_owned();
     }
-    let mut table = new_table(["name", "table", "stage", "status", "changed (UTC)"]);
-    for listed in migrations {
-        table.add_row([
+    let row = |listed: &Listed| {
+        [
             listed.name.clone(),
             listed.table.clone(),
             listed.stage.to_string(),
             listed.status.to_string(),
             listed.updated_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        ]);
-    }
-    fitted(&table)
+        ]
+    };
+    let rows: Vec<_> = migrations.iter().map(row).collect();
+    let header = ["name", "table", "stage", "status", "changed (UTC)"];
+    output::table(header, Last::Value, &rows)
 }

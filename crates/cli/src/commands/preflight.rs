@@ -1,5 +1,7 @@
 //! `crossfade preflight`: all checks before a migration may touch anything. Changes nothing.
 
+use std::time::Duration;
+
 use clap::Args;
 use crossfade_engine::preflight::{self, Finding, Outcome, Report, Scope};
 use crossfade_engine::{Expansion, Limits};
@@ -12,7 +14,8 @@ use crate::arguments::FormatArguments;
 use crate::connection::{self, FEW};
 use crate::error::{Code, Failure, engine_failure};
 use crate::exit::Exit;
-use crate::output::{fitted, new_table};
+use crate::output::Last;
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::work::{PreflightArguments, Subject};
 use crate::{migration, output};
@@ -40,7 +43,9 @@ struct Printed<'a> {
 }
 
 pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
-    let subject = Subject::find(settings, &arguments.migration, COMMAND).await?;
+    // Changes nothing, and is soon made again: it waits for nobody.
+    let patience = Patience::at_first(Duration::ZERO);
+    let subject = Subject::find(settings, &arguments.migration, COMMAND, &patience).await?;
     let mut limits = Limits::default();
     arguments.preflight.add_to(&mut limits);
     let report = examine(&subject, settings, &limits).await?;
@@ -87,19 +92,22 @@ async fn examine(
 
 /// A table of the checks, and below it what to do.
 fn text(report: &Report) -> String {
-    let mut table = new_table(["check", "outcome", "found"]);
-    for finding in &report.findings {
-        table.add_row([finding.check, outcome(finding.outcome), &finding.message]);
-    }
+    let findings = report.findings.iter();
+    let row = |finding: &Finding| {
+        let outcome = outcome(finding.outcome);
+        [finding.check, outcome, &finding.message].map(str::to_owned)
+    };
+    let rows: Vec<_> = findings.map(row).collect();
+    let table = output::table(["check", "outcome", "found"], Last::Prose, &rows);
     let remedies = report.findings.iter().filter_map(|finding| {
         let remedy = finding.remedy.as_deref()?;
         Some(output::wrapped(&format!("{}: {remedy}", finding.check)))
     });
     let remedies: Vec<String> = remedies.collect();
     if remedies.is_empty() {
-        fitted(&table)
+        table
     } else {
-        format!("{}\n\nWhat to do:\n{}", fitted(&table), remedies.join("\n"))
+        format!("{table}\n\nWhat to do:\n{}", remedies.join("\n"))
     }
 }
 

@@ -7,6 +7,7 @@ use crossfade_plan::Stage;
 use crate::arguments::FormatArguments;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::work::{ConfirmArguments, LimitArguments, Order, Printer, Subject, Work, confirm};
 
@@ -29,7 +30,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
-    let subject = Subject::find_registered(settings, &arguments.migration, COMMAND).await?;
+    let limits = arguments.limits.limits(settings);
+    let patience = Patience::at_first(limits.max_wait);
+    let subject =
+        Subject::find_registered(settings, &arguments.migration, COMMAND, &patience).await?;
     if !subject.stage().is_final() {
         confirm(arguments.confirm.yes, &what(&subject))?;
     }
@@ -37,7 +41,7 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
     let order = Order {
         command: COMMAND,
         printer,
-        limits: arguments.limits.limits(settings),
+        limits,
         window: None,
     };
     let loss = if arguments.accept_loss {
@@ -52,7 +56,9 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
 
 fn what(subject: &Subject) -> String {
     let name = &subject.name;
-    if subject.stage() >= Stage::CutOver {
+    if subject.stage() == Stage::RollingBack {
+        format!("rollback of {name} drops what is left of the new side")
+    } else if subject.stage() >= Stage::CutOver {
         format!("rollback of {name} swaps the tables back and drops the new side")
     } else {
         format!("rollback of {name} drops the target with all that was copied")

@@ -8,6 +8,7 @@ use super::contract;
 use crate::arguments::FormatArguments;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::verification::Verification;
 use crate::work::{
@@ -43,12 +44,16 @@ pub(crate) struct Arguments {
 /// How far a run goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum To {
+    /// Target and dual-write are there
     Expand,
+    /// Every row is copied
     Backfill,
     /// Both sides are proved to be equal
     #[default]
     Verify,
+    /// The tables are swapped
     Cutover,
+    /// The old side is gone
     Contract,
 }
 
@@ -66,7 +71,9 @@ impl To {
 
 pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
     let reviewed = arguments.expand.reviewed()?;
-    let subject = Subject::find(settings, &arguments.migration, COMMAND).await?;
+    let mut limits = arguments.limits.limits(settings);
+    let patience = Patience::at_first(limits.max_wait);
+    let subject = Subject::find(settings, &arguments.migration, COMMAND, &patience).await?;
     if arguments.to == To::Contract && !subject.stage().is_final() {
         confirm(arguments.confirm.yes, &contract::what(&subject))?;
     }
@@ -85,7 +92,6 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
             seed: rand::random(),
         },
     };
-    let mut limits = arguments.limits.limits(settings);
     arguments.expand.add_to(&mut limits);
     let printer = Printer::Lines(arguments.format.format);
     let order = Order {

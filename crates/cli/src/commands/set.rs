@@ -10,7 +10,7 @@ use crate::arguments::FormatArguments;
 use crate::error::{Code, Failure, sentence};
 use crate::exit::Exit;
 use crate::settings::Settings;
-use crate::{migration, state};
+use crate::{migration, output, state};
 
 /// Which migration, and what.
 #[derive(Debug, Args)]
@@ -50,11 +50,12 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
     };
     arguments.format.print("set", &printed, || {
         let already = if changed { "" } else { " already" };
-        match &value {
-            Some(Value::String(value)) => format!("{key} of {name} is{already} {value}."),
-            Some(value) => format!("{key} of {name} is{already} {value}."),
-            None => format!("{key} of {name} is{already} what the plan file says."),
-        }
+        let value = match &value {
+            Some(Value::String(value)) => value.clone(),
+            Some(value) => value.to_string(),
+            None => "what the plan file says".to_owned(),
+        };
+        output::sentence(&format!("{key} of {name} is{already} {value}."))
     })?;
     Ok(Exit::Done)
 }

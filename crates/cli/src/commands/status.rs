@@ -4,8 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
+use crossfade_engine::Limits;
 use crossfade_observe::progress::EventLines;
-use crossfade_observe::status::{StatusView, read_status, status_text};
+use crossfade_observe::status::{StatusView, read_status, status_lines};
 use crossfade_plan::MigrationName;
 use crossfade_state::Store;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::arguments::{Format, FormatArguments};
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::{migration, output, signals, state};
 
@@ -53,7 +55,8 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
         return Ok(Exit::Done);
     };
     if arguments.watch {
-        watch(arguments.format.format, &store, name.as_ref()).await?;
+        let max_wait = settings.max_wait.unwrap_or(Limits::default().max_wait);
+        watch(arguments.format.format, &store, name.as_ref(), max_wait).await?;
     } else {
         print(arguments, &read(&store, name.as_ref()).await?)?;
     }
@@ -67,12 +70,20 @@ fn print(arguments: &Arguments, printed: &Printed) -> Result<(), Failure> {
     arguments.format.print("status", printed, || printed.text())
 }
 
-/// Prints what has changed since the last look, until there is nothing more to come.
-async fn watch(format: Format, store: &Store, name: Option<&MigrationName>) -> Result<(), Failure> {
+/// Prints what has changed since the last look, until there is nothing more to come. A server that
+/// goes away meanwhile is waited for.
+async fn watch(
+    format: Format,
+    store: &Store,
+    name: Option<&MigrationName>,
+    max_wait: Duration,
+) -> Result<(), Failure> {
     let stop = signals::listen()?;
+    let patience = Patience::later(max_wait, stop.clone());
     let mut before: Option<Printed> = None;
     loop {
-        let now = read(store, name).await?;
+        let look = async || read(store, name).await;
+        let now = patience.keep_trying(look).await?;
         let is_last = now.is_finished() || stop.is_cancelled();
         let is_news = before.as_ref() != Some(&now);
         // The result is a line of its own, though it may say what was said before.
@@ -150,7 +161,15 @@ impl Printed {
         if self.views().is_empty() {
             return "No migrations.\n".to_owned();
         }
-        let texts: Vec<String> = self.views().iter().map(status_text).collect();
+        let texts: Vec<String> = self.views().iter().map(text).collect();
         texts.join("\n")
     }
+}
+
+/// One migration: a line for each thing that is known, which ends with a line break.
+fn text(view: &StatusView) -> String {
+    let lines = status_lines(view).into_iter();
+    lines
+        .map(|(label, value)| output::labelled(label, &value) + "\n")
+        .collect()
 }

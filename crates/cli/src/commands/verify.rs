@@ -7,6 +7,7 @@ use crossfade_plan::file::VerifyMode;
 use crate::arguments::FormatArguments;
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::verification::Verification;
 use crate::work::{End, LimitArguments, Order, Outcome, Printer, Subject, Work};
@@ -51,7 +52,10 @@ enum Mode {
 }
 
 pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
-    let subject = Subject::find_registered(settings, &arguments.migration, COMMAND).await?;
+    let limits = arguments.limits.limits(settings);
+    let patience = Patience::at_first(limits.max_wait);
+    let subject =
+        Subject::find_registered(settings, &arguments.migration, COMMAND, &patience).await?;
     let planned = subject.file().map(|file| file.verify.mode);
     let request = VerifyRequest {
         comparison: arguments.comparison(planned.unwrap_or_default()),
@@ -61,7 +65,7 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
     let order = Order {
         command: COMMAND,
         printer,
-        limits: arguments.limits.limits(settings),
+        limits,
         window: None,
     };
     let work = Work::start(settings, &subject, order).await?;

@@ -24,7 +24,13 @@ impl From<ConnectError> for Failure {
             _ if error.is_retryable() => Code::Unreachable,
             _ => Code::ConnectionRefused,
         };
-        Self::of(code, &error)
+        let failure = Self::of(code, &error);
+        match error {
+            ConnectError::Pooled { .. } => {
+                failure.next("Run the same command with --ddl-url; earlier work stands.")
+            }
+            _ => failure,
+        }
     }
 }
 

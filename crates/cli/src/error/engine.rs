@@ -1,5 +1,7 @@
 //! Errors of the stages, with the command that comes next.
 
+use std::error::Error;
+
 use crossfade_backfill::BackfillError;
 use crossfade_engine::{EngineError, Shut, preflight};
 use crossfade_plan::hazard::Hazard;
@@ -28,6 +30,8 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
             Some(source) => plan_failure(&errors, source),
             None => Failure::of(Code::PlanMisfit, errors.first()),
         },
+        // It was there when the migration began.
+        EngineError::NoTable(_) if subject.stage() > Stage::Planned => table_gone(&error, name),
         EngineError::NoTable(ref table) => match &subject.source {
             Some(source) if *source.parsed.plan.table == *table => no_such_table(source),
             _ => Failure::of(Code::PlanMisfit, &error),
@@ -54,6 +58,11 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
             found: Stage::RolledBack,
         } => Failure::of(Code::TooLate, &error)
             .next("It was rolled back: `crossfade expand` with its plan file registers it anew."),
+        EngineError::TooLate {
+            found: Stage::RollingBack,
+        } => Failure::of(Code::TooLate, &error).next(format!(
+            "It is being rolled back: `crossfade rollback {name}` drops what is left of it."
+        )),
         EngineError::GateShut(ref shut) => gate_shut(shut, &error, name),
         EngineError::WindowClosed(_) => Failure::of(Code::WindowClosed, &error).next(format!(
             "Look at those rows in the state's table reverse_loss; `{again} --accept-loss` goes \
@@ -93,6 +102,12 @@ fn code(error: &EngineError) -> Code {
     }
 }
 
+fn table_gone(error: &dyn Error, name: &MigrationName) -> Failure {
+    Failure::of(Code::TableGone, error).next(format!(
+        "Find out who dropped it; `crossfade rollback {name}` takes away what is left of ours."
+    ))
+}
+
 /// A statement of a step: rows that do not meet it are the user's to mend.
 fn query(error: QueryError, again: &str) -> Failure {
     if error.class() != ErrorClass::Row {
@@ -112,9 +127,7 @@ fn backfill(error: BackfillError, name: &MigrationName, again: &str) -> Failure 
         BackfillError::Connect(error) => error.into(),
         BackfillError::Commit(error) => error.into(),
         BackfillError::Catalog(error) => error.into(),
-        BackfillError::SourceGone => Failure::of(Code::TableGone, &error).next(format!(
-            "Find out who dropped it; `crossfade rollback {name}` takes away what is left of ours."
-        )),
+        BackfillError::SourceGone => table_gone(&error, name),
         BackfillError::TooManyRowErrors { .. } => Failure::of(Code::TooManyRowErrors, &error).next(
             format!("Read the state's table row_error, mend these rows, and run `{again}` again."),
         ),
@@ -162,7 +175,11 @@ fn verify(error: VerifyError, name: &MigrationName, again: &str) -> Failure {
 
 /// The findings that stop, each with its remedy.
 fn preflight_failure(report: &preflight::Report, again: &str) -> Failure {
-    let failure = Failure::new(Code::Preflight, "preflight did not pass");
+    let message = match report.findings.len() {
+        1 => "one check does not allow it".to_owned(),
+        several => format!("{several} checks do not allow it"),
+    };
+    let failure = Failure::new(Code::Preflight, message);
     report
         .findings
         .iter()
@@ -230,7 +247,8 @@ fn gate_shut(shut: &Shut, error: &EngineError, name: &MigrationName) -> Failure 
         Shut::Drift(_) => (
             Code::Drift,
             format!(
-                "Put the schema back as it was, or undo the migration by `crossfade rollback {name}`."
+                "Put the schema back as it was and run `crossfade verify {name}`, or undo the migration by \
+                 `crossfade rollback {name}`."
             ),
         ),
         _ => (
@@ -249,7 +267,7 @@ fn reaching(stage: Stage) -> &'static str {
         Stage::Verified => "verify",
         Stage::CutOver => "cutover",
         Stage::Contracted => "contract",
-        Stage::RolledBack => "rollback",
+        Stage::RollingBack | Stage::RolledBack => "rollback",
     }
 }
 

@@ -213,7 +213,7 @@ codes! {
         next: "Read `crossfade plan`, and accept each by --allow-hazard if that is what you want.";
     Drift = "E0052", Gate,
         title: "the schema is not what the plan was made for",
-        state: "Nothing was changed by this command; earlier work stands.",
+        state: "No row was changed by this command. If both sides had been proved to be equal, that is void, and the stage is backfilled.",
         next: "Put the schema back as it was, or make a new plan.";
     NotTheReviewedPlan = "E0053", Gate,
         title: "the reviewed plan is not what the plan file comes to",
@@ -221,7 +221,7 @@ codes! {
         next: "Run `crossfade plan --out` with this plan file and this version, and have that reviewed.";
     Gap = "E0054", Gate,
         title: "dual-write had a gap",
-        state: "Nothing was changed by this command; writes may have passed one side by.",
+        state: "No row was changed by this command; writes may have passed one side by. If both sides had been proved to be equal, that is void, and the stage is backfilled.",
         next: "`crossfade verify` shows what was missed; triggers that are gone take `crossfade rollback` and a new start.";
     GateShut = "E0055", Gate,
         title: "what the cutover needs is not proved",

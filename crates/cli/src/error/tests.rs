@@ -42,6 +42,26 @@ fn every_code_reads_well() {
 }
 
 #[test]
+fn every_code_fits_80_columns_and_says_state_and_next_step() {
+    for code in Code::ALL {
+        let page = code.page();
+        let failure = Failure::new(*code, "what happened in this case");
+        for look in [PIPE, TERMINAL] {
+            let text = as_text(&failure, look);
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", page.code);
+            }
+            // However the lines are broken.
+            let words: Vec<_> = text.split_whitespace().collect();
+            let text = words.join(" ");
+            for part in [page.code, page.title, "help:", page.next, page.state] {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_plan_file_is_shown_around_its_errors() {
     insta::assert_snapshot!("a_plan_file_on_a_pipe", as_text(&misspelt(), PIPE));
     insta::assert_snapshot!("a_plan_file_on_a_terminal", as_text(&misspelt(), TERMINAL));

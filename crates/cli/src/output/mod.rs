@@ -9,8 +9,8 @@ use std::io::{self, ErrorKind, Write};
 use crate::error::{Code, Failure};
 
 pub(crate) use json::print_json;
-pub(crate) use table::{fitted, new_table, terminal_width};
-pub(crate) use wrap::{filled, labelled, wrapped};
+pub(crate) use table::{Last, stderr_width, table, terminal_width};
+pub(crate) use wrap::{filled, labelled, sentence, wrapped};
 
 /// Prints text, and ends it with a line break.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {

@@ -4,12 +4,17 @@ use textwrap::{Options, WordSplitter};
 
 use super::terminal_width;
 
-/// Columns of a label.
+/// Columns of a label; a longer one takes one more.
 const LABEL: usize = 12;
 
 /// `label` and what belongs to it, in as many lines as it takes.
 pub(crate) fn labelled(label: &str, text: &str) -> String {
-    filled(&format!("{label:<LABEL$}"), LABEL, text)
+    filled(&format!("{label:<0$} ", LABEL - 1), LABEL, text)
+}
+
+/// What a command says at its end.
+pub(crate) fn sentence(text: &str) -> String {
+    filled("", 2, text)
 }
 
 /// A paragraph, indented.

@@ -109,7 +109,7 @@ fn limits_are_durations_within_reason() -> Result<(), Failure> {
     let environment = [("CROSSFADE_LEASE_TTL", "2s")];
     let all = settings(&[], &environment, file)?;
     assert_eq!(all.lease_ttl, Some(Duration::from_secs(2)));
-    assert_eq!(all.max_wait, Some(Duration::from_secs(60)));
+    assert_eq!(all.max_wait, Some(Duration::from_mins(1)));
     assert_eq!(settings(&[], &[], None)?.lease_ttl, None);
     for (variable, value) in [
         ("CROSSFADE_LEASE_TTL", "10ms"),

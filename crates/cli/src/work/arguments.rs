@@ -23,7 +23,7 @@ pub(crate) struct LimitArguments {
     /// How long the lease lives without a sign of life [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = parse_lease_ttl)]
     lease_ttl: Option<Duration>,
-    /// How long locks, old snapshots and a server that is away are waited for [default: 5m]
+    /// How long locks, old snapshots and a server that goes away are waited for [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_wait: Option<Duration>,
 }
@@ -144,7 +144,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 /// answer, a longer one would keep everybody out after a crash.
 pub(crate) fn parse_lease_ttl(text: &str) -> Result<Duration, String> {
     let ttl = parse_duration(text)?;
-    if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&ttl) {
+    if (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&ttl) {
         Ok(ttl)
     } else {
         Err("a lease lives between 1s and 1h".to_owned())

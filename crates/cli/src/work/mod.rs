@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossfade_engine::{Engine, EngineError, Limits};
 use crossfade_observe::progress::{Audience, Reporter};
 use crossfade_observe::status::{StatusView, read_status};
+use crossfade_plan::MigrationName;
 use crossfade_plan::event::{Event, EventSink};
-use crossfade_state::Store;
+use crossfade_state::{Process, Store};
 use crossfade_throttle::Deadline;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::Format;
 use crate::error::{Code, Failure, engine_failure};
+use crate::patience::Patience;
 use crate::settings::Settings;
 use crate::{connection, migration, signals, state};
 
@@ -61,6 +63,7 @@ pub(crate) struct Work {
     /// Carries the stages out.
     pub(crate) engine: Engine,
     store: Store,
+    patience: Patience,
     command: &'static str,
     printer: Printer,
     ears: Ears,
@@ -77,6 +80,8 @@ pub(crate) struct Ended<T> {
     pub(crate) view: StatusView,
     /// The state, for what else is to be read.
     pub(crate) store: Store,
+    /// How long that is tried.
+    pub(crate) patience: Patience,
 }
 
 impl Work {
@@ -90,11 +95,17 @@ impl Work {
         let connections = subject.workers() + BESIDE_WORKERS;
         let name = &subject.name;
         let database = connection::database(settings, Some(name), order.command, connections)?;
+        let patience = Patience::later(order.limits.max_wait, stop.clone());
         if let Some(window) = order.window {
-            let deadline = window.deadline(&database).await?;
+            let deadline = patience
+                .keep_trying(async || window.deadline(&database).await)
+                .await?;
             tokio::spawn(stop_at(deadline, stop.clone()));
         }
-        let store = Store::open(database, settings.state_schema.clone()).await?;
+        let schema = &settings.state_schema;
+        let store = patience
+            .keep_trying(async || Ok(Store::open(database.clone(), schema.clone()).await?))
+            .await?;
         let ears = Ears::default();
         let reporter = order.printer.audience().map(|audience| {
             let (sender, events) = unbounded_channel();
@@ -104,13 +115,14 @@ impl Work {
         let engine = Engine::new(
             store.clone(),
             order.limits,
-            state::actor(),
+            Process::current(),
             ears.sink(),
             stop,
         );
         Ok(Self {
             engine,
             store,
+            patience,
             command: order.command,
             printer: order.printer,
             ears,
@@ -120,12 +132,12 @@ impl Work {
 
     /// Lets the reporter come to its end, and looks where the migration stands.
     pub(crate) async fn end<T>(
-        self,
+        mut self,
         end: Result<T, EngineError>,
         subject: &Subject,
     ) -> Result<Ended<T>, Failure> {
         let tally = self.ears.close();
-        if let Some(reporter) = self.reporter {
+        if let Some(reporter) = self.reporter.take() {
             // It only draws: what it could not draw is no reason to fail.
             drop(reporter.await);
         }
@@ -138,17 +150,23 @@ impl Work {
                 return Err(failure);
             }
         };
-        let snapshot = state::snapshot(&self.store, self.command).await?;
-        let record = self.store.find(&snapshot, &subject.name).await?;
-        let record = record.ok_or_else(|| migration::unknown(&subject.name))?;
-        let view = read_status(&self.store, &snapshot, &record).await?;
-        snapshot.rollback().await?;
+        let look = async || self.view(&subject.name).await;
+        let view = self.patience.keep_trying(look).await?;
         Ok(Ended {
             end,
             tally,
             view,
             store: self.store,
+            patience: self.patience,
         })
+    }
+
+    async fn view(&self, name: &MigrationName) -> Result<StatusView, Failure> {
+        let snapshot = state::snapshot(&self.store, self.command).await?;
+        let record = migration::find(&self.store, &snapshot, name).await?;
+        let view = read_status(&self.store, &snapshot, &record).await?;
+        snapshot.rollback().await?;
+        Ok(view)
     }
 }
 

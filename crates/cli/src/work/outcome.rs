@@ -85,8 +85,8 @@ impl<'a> Outcome<'a> {
             End::RowErrors | End::NotProved => format!("{name} stays in stage {stage}."),
         };
         match self.next {
-            Some(next) => format!("{first}\nnext: {next}"),
-            None => first,
+            Some(next) => format!("{}\nnext: {next}", output::sentence(&first)),
+            None => output::sentence(&first),
         }
     }
 }

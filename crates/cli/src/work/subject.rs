@@ -1,14 +1,15 @@
 //! The migration that a stage command is about, as it is before the command begins.
 
-use crossfade_plan::MigrationName;
-use crossfade_plan::Stage;
 use crossfade_plan::execution::ExecutionPlan;
 use crossfade_plan::file::PlanFile;
+use crossfade_plan::{Ident, MigrationName, Stage};
+use crossfade_postgres::Database;
 use crossfade_state::{MigrationRecord, StateError, Store};
 
 use crate::connection::{self, FEW};
 use crate::error::Failure;
 use crate::migration;
+use crate::patience::Patience;
 use crate::plan_source::PlanSource;
 use crate::settings::Settings;
 
@@ -35,7 +36,8 @@ pub(crate) struct Registered {
 }
 
 impl Subject {
-    /// Reads the plan file or takes the name, and looks what is registered. Creates nothing.
+    /// Reads the plan file or takes the name, and looks what is registered, with `patience`.
+    /// Creates nothing.
     ///
     /// A plan file that was edited after its migration was registered is refused, whatever the
     /// command: what it says is not what runs.
@@ -43,19 +45,14 @@ impl Subject {
         settings: &Settings,
         given: &str,
         command: &str,
+        patience: &Patience,
     ) -> Result<Self, Failure> {
         let (name, source) = migration::given(given)?;
         let database = connection::database(settings, Some(&name), command, FEW)?;
-        let schema = settings.state_schema.clone();
-        let store = match Store::open_existing(database.clone(), schema.clone()).await {
-            Ok(store) => store,
-            Err(StateError::SchemaOlder { .. }) => Some(Store::open(database, schema).await?),
-            Err(error) => return Err(error.into()),
-        };
-        let registered = match store {
-            Some(store) => registered(&store, &name, command).await?,
-            None => None,
-        };
+        let schema = &settings.state_schema;
+        let registered = patience
+            .keep_trying(async || registered(&database, schema, &name, command).await)
+            .await?;
         if let (Some(registered), Some(source)) = (&registered, &source)
             && registered.record.stage != Stage::RolledBack
             && registered.plan.file != source.parsed.plan
@@ -76,8 +73,9 @@ impl Subject {
         settings: &Settings,
         given: &str,
         command: &str,
+        patience: &Patience,
     ) -> Result<Self, Failure> {
-        let subject = Self::find(settings, given, command).await?;
+        let subject = Self::find(settings, given, command, patience).await?;
         match subject.registered {
             Some(_) => Ok(subject),
             None => Err(migration::unknown(&subject.name)),
@@ -108,10 +106,19 @@ impl Subject {
 }
 
 async fn registered(
-    store: &Store,
+    database: &Database,
+    schema: &Ident,
     name: &MigrationName,
     command: &str,
 ) -> Result<Option<Registered>, Failure> {
+    let store = match Store::open_existing(database.clone(), schema.clone()).await {
+        Ok(Some(store)) => store,
+        Ok(None) => return Ok(None),
+        Err(StateError::SchemaOlder { .. }) => {
+            Store::open(database.clone(), schema.clone()).await?
+        }
+        Err(error) => return Err(error.into()),
+    };
     let session = store.session(command).await?;
     let Some(record) = store.find(&session, name).await? else {
         return Ok(None);

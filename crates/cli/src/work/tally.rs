@@ -1,5 +1,6 @@
 //! What the events of a command add up to, for its result.
 
+use crossfade_observe::quantity;
 use crossfade_plan::event::Event;
 use serde::Serialize;
 
@@ -12,6 +13,9 @@ pub(crate) struct Tally {
     pub(crate) locks_refused: u64,
     /// The longest that locks blocked the applications; `None` where none did.
     pub(crate) locks_held_ms: Option<f64>,
+    /// The same as it was measured.
+    #[serde(skip)]
+    locks_held_us: Option<u64>,
     /// What somebody should look at.
     pub(crate) warnings: Vec<String>,
 }
@@ -22,8 +26,11 @@ impl Tally {
             Event::StepFinished { .. } => self.steps_done += 1,
             Event::LockAttempt { granted: false, .. } => self.locks_refused += 1,
             Event::LocksReleased { held_us } => {
-                let held = milliseconds(*held_us);
-                self.locks_held_ms = Some(self.locks_held_ms.map_or(held, |most| most.max(held)));
+                let most = self
+                    .locks_held_us
+                    .map_or(*held_us, |most| most.max(*held_us));
+                self.locks_held_us = Some(most);
+                self.locks_held_ms = Some(milliseconds(most));
             }
             Event::Warning { text } => self.warnings.push(text.clone()),
             _ => {}
@@ -38,8 +45,8 @@ impl Tally {
             steps => Some(format!("{steps} steps done")),
         };
         let held = self
-            .locks_held_ms
-            .map(|held| format!("locks held for {held:.1} ms"));
+            .locks_held_us
+            .map(|held| format!("locks held for {}", quantity::milliseconds(held)));
         let refused = match self.locks_refused {
             0 => None,
             1 => Some("locks not granted once before".to_owned()),
@@ -81,7 +88,7 @@ mod tests {
         }
         assert_eq!(
             tally.text(),
-            "1 step done, locks held for 3.2 ms, locks not granted 2 times before"
+            "1 step done, locks held for 3.3 ms, locks not granted 2 times before"
         );
     }
 }

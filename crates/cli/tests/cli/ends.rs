@@ -4,21 +4,7 @@
 use crossfade_testkit::{Result, Role};
 use serde_json::{Value, json};
 
-use crate::scene::{PLAN, Scene};
-
-const EXPAND: &str = "expand orders.yaml --accept-unknown disk";
-
-/// The message of an error names this.
-fn names(error: &Value, text: &str) {
-    let message = error["message"].as_str().unwrap_or_default();
-    assert!(message.contains(text), "{error}");
-}
-
-/// What to do next is this command.
-fn leads_to(error: &Value, command: &str) {
-    let next = error["next"].as_str().unwrap_or_default();
-    assert!(next.contains(command), "{error}");
-}
+use crate::scene::{EXPAND, PLAN, Scene, leads_to, names};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn usage_is_refused_before_anything_happens() -> Result<()> {
@@ -92,7 +78,7 @@ async fn preflight_says_what_to_do_and_expand_refuses_alike() -> Result<()> {
     );
     let result = scene.result(7, "preflight orders.yaml")?;
     assert_eq!(result["passed"], json!(false));
-    assert_eq!(result["findings"].as_array().map(Vec::len), Some(9));
+    assert_eq!(result["findings"].as_array().map(Vec::len), Some(10));
     let state: bool = scene
         .admin
         .query_one_value("select pg_catalog.to_regnamespace('crossfade') is null")
@@ -185,14 +171,32 @@ async fn people_and_time_are_waited_for() -> Result<()> {
     scene.ends(0, "unhold orders")?;
     let error = scene.fails(5, "E0056", "cutover orders")?;
     leads_to(&error, "crossfade approve orders --role business");
+    waits_for(&scene, "business")?;
     scene.ends(0, "approve orders --role business")?;
     scene.ends(0, "hold orders")?;
     let error = scene.fails(5, "E0056", "run orders --to cutover")?;
     leads_to(&error, "crossfade unhold orders");
+    waits_for(&scene, "hold")?;
     scene.ends(0, "unhold orders")?;
     scene.ends(0, "cutover orders")?;
     scene.fails(5, "E0057", "contract orders --yes")?;
+    waits_for(&scene, "soak time")?;
     assert_eq!(scene.status()?["stage"], "cut_over");
+    Ok(())
+}
+
+/// The status says that it waits, and for what: nothing has failed.
+fn waits_for(scene: &Scene, what: &str) -> Result<()> {
+    let status = scene.status()?;
+    let reason = status["wait"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains(what), "{status}");
+    assert_eq!(
+        (&status["status"], &status["error"], &status["runner"]),
+        (&json!("waiting"), &Value::Null, &Value::Null)
+    );
+    let text = scene.ends(0, "status orders")?.stdout;
+    assert!(text.contains("(waiting"), "{text}");
+    assert!(text.contains(&format!("waiting     {reason}")), "{text}");
     Ok(())
 }
 

@@ -1,10 +1,17 @@
 //! Runs the program in an environment of its own.
 
-use std::io::{BufRead, BufReader, Write};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crossfade_testkit::Result;
+use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::Value;
 
 /// What a run left behind.
@@ -56,6 +63,10 @@ impl Program {
             .args(line.split_whitespace())
             .env_clear()
             .current_dir(std::env::temp_dir());
+        // `scripts/mutate` breaks a rule of the program, too.
+        if let Ok(rule) = std::env::var("CROSSFADE_BREAK_RULE") {
+            command.env("CROSSFADE_BREAK_RULE", rule);
+        }
         Self {
             command,
             input: Vec::new(),
@@ -105,6 +116,44 @@ impl Program {
         })
     }
 
+    /// Runs it on a terminal of so many columns, on which `input` is typed. What it prints to
+    /// either stream comes back as standard output, as the terminal got it.
+    pub(crate) fn on_terminal(self, columns: u16, input: &str) -> Result<Run> {
+        let (mut master, slave) = terminal(columns)?;
+        // Made the controlling terminal: of the one that a developer sits at, the size would be
+        // asked otherwise.
+        let mut command = Command::new("setsid");
+        command
+            .args(["--ctty", "--wait"])
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .env_clear()
+            .stdin(slave.try_clone()?)
+            .stdout(slave.try_clone()?)
+            .stderr(slave);
+        for (name, value) in self.command.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        if let Some(directory) = self.command.get_current_dir() {
+            command.current_dir(directory);
+        }
+        master.write_all(input.as_bytes())?;
+        let mut child = command.spawn()?;
+        // Ours of its ends of the terminal are closed: reading ends when the program does.
+        drop(command);
+        let mut screen = Vec::new();
+        let mut buffer = [0; 4096];
+        // The end of a terminal is an error.
+        while let Ok(read @ 1..) = master.read(&mut buffer) {
+            screen.extend_from_slice(&buffer[..read]);
+        }
+        Ok(Run {
+            code: child.wait()?.code(),
+            stdout: String::from_utf8(screen)?,
+            stderr: String::new(),
+        })
+    }
+
     /// Starts it, and returns at once.
     pub(crate) fn start(mut self) -> Result<Started> {
         let child = self
@@ -135,6 +184,28 @@ impl Program {
         }
         Ok((child.wait()?.code(), all))
     }
+}
+
+/// A terminal of so many columns: the end that people sit at, and the program's.
+fn terminal(columns: u16) -> Result<(File, File)> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let name = ptsname(&master, Vec::new())?;
+    let slave = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+        .open(OsStr::from_bytes(name.as_bytes()))?;
+    let size = Winsize {
+        ws_row: 24,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&slave, size)?;
+    Ok((File::from(master), slave))
 }
 
 /// A program that runs. Killed when it is dropped: a test that fails leaves nothing behind.

@@ -15,6 +15,9 @@ operations:
   - add_column: { name: doubled, type: integer, up: 'total * 2' }
 ";
 
+/// The command that registers it.
+pub(crate) const EXPAND: &str = "expand orders.yaml --accept-unknown disk";
+
 /// What a lease lives in the tests.
 const LEASE_TTL: &str = "2s";
 
@@ -116,6 +119,18 @@ impl Scene {
         let line = format!("run orders.yaml --accept-unknown disk --to {stage}");
         self.ends(0, &line).map(drop)
     }
+}
+
+/// The message of an error names this.
+pub(crate) fn names(error: &Value, text: &str) {
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.contains(text), "{error}");
+}
+
+/// What to do next is this command.
+pub(crate) fn leads_to(error: &Value, command: &str) {
+    let next = error["next"].as_str().unwrap_or_default();
+    assert!(next.contains(command), "{error}");
 }
 
 /// The result in what a command printed: the only object, or the last line.

@@ -5,6 +5,7 @@ mod dependents;
 mod disk;
 mod kind;
 mod names;
+mod pooler;
 mod requires;
 mod role;
 mod server;
@@ -119,10 +120,13 @@ impl Report {
 
 /// What the checks look at.
 struct Context<'a> {
+    database: &'a Database,
     limits: &'a Limits,
     /// `None` where no state schema exists: reading does not make one.
     store: Option<&'a Store>,
     expansion: &'a Expansion,
+    /// Of the statements of the checks.
+    tag: &'a str,
     session: crossfade_postgres::Session,
 }
 
@@ -135,16 +139,21 @@ pub async fn run(
     scope: Scope,
 ) -> Result<Report, EngineError> {
     let tag = format!("{}/preflight", expansion.plan.file.name);
+    // First of all, since it takes two connections of a pool that may not have more.
+    let pooling = database.pooling(&tag).await?;
     let session = database.session(&tag).await?;
     let context = Context {
+        database,
         limits,
         store,
         expansion,
+        tag: &tag,
         session,
     };
     let findings = match scope {
         Scope::Expand => vec![
             server::check(&context).await?,
+            pooler::check(&context, pooling).await?,
             role::check(&context).await?,
             kind::check(&context),
             dependents::check(&context),

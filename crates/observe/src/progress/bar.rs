@@ -8,8 +8,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::picture::{Picture, wait_text};
 
 /// A bar for a step whose rows can be estimated, and a spinner for any other.
-const BAR: &str = "{spinner} {prefix} [{bar:40}]\n  {wide_msg}";
-const SPINNER: &str = "{spinner} {prefix}\n  {wide_msg}";
+///
+/// The message is not cut to the width, as `wide_msg` would be: half a number is a wrong one.
+const BAR: &str = "{spinner} {prefix} [{wide_bar}]\n  {msg}";
+const SPINNER: &str = "{spinner} {prefix}\n  {msg}";
 
 const TICK: Duration = Duration::from_millis(200);
 
@@ -68,10 +70,12 @@ fn message(picture: &Picture) -> String {
     if let Some(wait) = &picture.wait {
         return format!("waiting for {}", wait_text(wait));
     }
-    picture
-        .rows_text()
-        .or_else(|| picture.step.clone())
-        .unwrap_or_default()
+    match picture.rows_parts().split_first() {
+        Some((done, [])) => done.clone(),
+        // Each line is short enough for a narrow terminal.
+        Some((done, pace)) => format!("{done}\n  {}", pace.join(", ")),
+        None => picture.step.clone().unwrap_or_default(),
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -103,12 +107,13 @@ mod tests {
         }
         bar.drawn.tick();
         insta::assert_snapshot!(format!("{copying}\n---\n{}", term.contents()), @"
-        ⠁ orders: backfill [==========>                             ]
-          12,000 of about 48,000 rows (25.0 %), 1,500 rows/s, about 24s left
+        ⠁ orders: backfill [==============>                                          ]
+          12,000 of about 48,000 rows (25.0 %)
+          1,500 rows/s, about 24s left
         ---
         row (7) cannot be copied: SQLSTATE 22003; recorded
         waiting for replica lag (max_replica_lag unknown, limit 1500ms)
-        ⠁ orders: backfill [==========>                             ]
+        ⠁ orders: backfill [==============>                                          ]
           waiting for replica lag (max_replica_lag unknown, limit 1500ms)
         ");
         bar.finish();

@@ -87,7 +87,15 @@ impl Picture {
 
     /// Rows, rate and time left, as far as they are known.
     pub(super) fn rows_text(&self) -> Option<String> {
-        let rows = self.rows.as_ref()?;
+        let parts = self.rows_parts();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    /// As [`Self::rows_text`], one by one; the rows come first.
+    pub(super) fn rows_parts(&self) -> Vec<String> {
+        let Some(rows) = &self.rows else {
+            return Vec::new();
+        };
         let done = match (rows.rows_estimated, rows.ratio()) {
             (Some(estimated), Some(ratio)) => format!(
                 "{} of about {} rows ({})",
@@ -104,8 +112,7 @@ impl Picture {
                 quantity::duration(Duration::from_secs(seconds))
             )
         });
-        let parts: Vec<String> = std::iter::once(done).chain(rate).chain(left).collect();
-        Some(parts.join(", "))
+        std::iter::once(done).chain(rate).chain(left).collect()
     }
 
     /// How often something had to be done again, and what could not be done.

@@ -7,5 +7,5 @@ mod text;
 mod view;
 
 pub use read::read_status;
-pub use text::status_text;
+pub use text::status_lines;
 pub use view::{RunnerView, StatusView, VerificationView};

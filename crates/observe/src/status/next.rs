@@ -14,6 +14,7 @@ pub(super) fn next(name: &MigrationName, stage: Stage, paused: bool, hold: bool)
         Stage::Verified if hold => "unhold",
         Stage::Verified => "cutover",
         Stage::CutOver => "contract",
+        Stage::RollingBack => "rollback",
     };
     Some(format!("crossfade {command} {name}"))
 }

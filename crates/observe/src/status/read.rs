@@ -26,8 +26,13 @@ pub async fn read_status(
     let ranges = store.range_progress(on, id).await?;
     let holder = store.lease_holder(on, id).await?;
     let verification = store.latest_finished_verification(on, id).await?;
-    let working = matches!(migration.status, Status::Running | Status::Waiting);
-    let told = if working {
+    // Without a runner, what is waited for is what the last run ended with.
+    let ended_with = migration.error.clone();
+    let (left_waiting, error) = match migration.status {
+        Status::Waiting => (ended_with.map(wait_for), None),
+        _ => (None, ended_with),
+    };
+    let told = if migration.status == Status::Running {
         let progress = store.latest_event(on, id, &[PROGRESS]).await?;
         let wait = store.latest_event(on, id, &[WAITING, RESUMED]).await?;
         (
@@ -57,7 +62,7 @@ pub async fn read_status(
         ratio: rows.map(|rows| rows.ratio),
         rate: progress.and_then(|progress| progress.rate),
         eta_seconds: progress.and_then(|progress| progress.eta_seconds),
-        wait,
+        wait: wait.or(left_waiting),
         runner: holder.map(|holder| RunnerView {
             host: holder.owner.host().to_owned(),
             pid: holder.owner.pid(),
@@ -75,7 +80,7 @@ pub async fn read_status(
         }),
         paused: control.paused,
         hold: control.hold,
-        error: migration.error.clone(),
+        error,
         next: next(
             &migration.name,
             migration.stage,
@@ -83,6 +88,16 @@ pub async fn read_status(
             control.hold,
         ),
     })
+}
+
+/// A wait of which nothing more is known than its reason.
+fn wait_for(reason: String) -> Wait {
+    Wait {
+        reason,
+        metric: None,
+        value: None,
+        threshold: None,
+    }
 }
 
 fn dual_write_since(migration: &MigrationRecord) -> Option<jiff::Timestamp> {

@@ -9,8 +9,8 @@ use super::view::StatusView;
 use crate::progress::wait_text;
 use crate::quantity;
 
-/// The status as lines of `label  value`, for any width.
-pub fn status_text(view: &StatusView) -> String {
+/// The status as labels and values, a line each.
+pub fn status_lines(view: &StatusView) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("migration", format!("{} on {}", view.name, view.table)),
         ("stage", stage(view)),
@@ -34,11 +34,7 @@ pub fn status_text(view: &StatusView) -> String {
             .into_iter()
             .filter_map(|(label, value)| Some((label, value?))),
     );
-    let lines: Vec<String> = lines
-        .into_iter()
-        .map(|(label, value)| format!("{label:<12}{value}"))
-        .collect();
-    lines.join("\n") + "\n"
+    lines
 }
 
 fn stage(view: &StatusView) -> String {
@@ -140,6 +136,14 @@ mod tests {
             error: None,
             next: Some("crossfade expand orders_id".to_owned()),
         }
+    }
+
+    fn status_text(view: &StatusView) -> String {
+        let lines = status_lines(view);
+        let lines = lines
+            .iter()
+            .map(|(label, value)| format!("{label:<12}{value}\n"));
+        lines.collect()
     }
 
     fn at(seconds: i64) -> Timestamp {

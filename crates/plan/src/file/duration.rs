@@ -7,7 +7,7 @@ use super::scalar::{Scalar, scalar_schema, scalar_serde};
 const HOW: &str = "write a number and a unit, such as 300ms, 5s, 1h or 7d; zero is 0s";
 
 /// Longest duration in a plan file, ten years: what is longer is a slip of the pen.
-const LONGEST: Duration = Duration::from_secs(3653 * 86_400);
+const LONGEST: Duration = Duration::from_hours(3653 * 24);
 
 /// A length of time, written `300ms`, `1h 30m`, `7d`. A bare number is refused: its unit would be a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

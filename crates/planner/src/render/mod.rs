@@ -31,6 +31,6 @@ fn stage_title(stage: crossfade_plan::Stage) -> &'static str {
         Stage::Verified => "verify",
         Stage::CutOver => "cutover",
         Stage::Contracted => "contract",
-        Stage::RolledBack => "rollback",
+        Stage::RollingBack | Stage::RolledBack => "rollback",
     }
 }

@@ -55,7 +55,9 @@ fn write_plan(out: &mut String, plan: &ExecutionPlan) -> std::fmt::Result {
 }
 
 fn write_step(out: &mut String, number: usize, step: &Step) -> std::fmt::Result {
-    writeln!(out, "\n{number}. {} [{}]", sentence(&step.title), step.id)?;
+    let head = format!("{number}. {} [{}]", sentence(&step.title), step.id);
+    writeln!(out)?;
+    hanging(out, "", "   ", &head)?;
     for lock in &step.locks {
         writeln!(out, "   takes {} on {}", lock.level, lock.relation)?;
     }
@@ -115,11 +117,18 @@ fn sentence(text: &str) -> String {
 }
 
 fn paragraph(out: &mut String, indent: &str, text: &str) -> std::fmt::Result {
+    hanging(out, indent, indent, text)
+}
+
+/// A paragraph whose first line is indented by `first`, the others by `rest`.
+fn hanging(out: &mut String, first: &str, rest: &str, text: &str) -> std::fmt::Result {
+    let mut indent = first;
     let mut line = String::new();
     for word in text.split_whitespace() {
         let length = indent.len() + line.chars().count() + 1 + word.chars().count();
         if !line.is_empty() && length > WIDTH {
             writeln!(out, "{indent}{line}")?;
+            indent = rest;
             line.clear();
         }
         if !line.is_empty() {

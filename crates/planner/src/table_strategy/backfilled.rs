@@ -3,10 +3,12 @@
 //! Indexes are built concurrently, conditions are added NOT VALID and validated in another
 //! transaction: writers of the source wait for the target's locks, since their triggers write it.
 
+use crossfade_dual_write::sql;
 use crossfade_plan::Stage;
 use crossfade_plan::execution::{Action, Blocking, LockLevel, Step};
 use crossfade_plan::{Ident, QualifiedName};
 use crossfade_postgres::catalog::ConstraintKind;
+use crossfade_postgres::rule;
 
 use super::blueprint::Blueprint;
 use super::settings;
@@ -21,15 +23,33 @@ pub(crate) fn steps(plan: &Blueprint<'_>) -> Vec<Step> {
     let mut steps: Vec<Step> = secondary.iter().map(|index| build(index, target)).collect();
     steps.extend(add_constraints(plan, &secondary));
     steps.extend(settings::step(plan));
-    let mut analyze = transaction(
+    if rule::holds("backfill/analyze-target") {
+        steps.push(analyze(target));
+    }
+    steps
+}
+
+/// Statistics before the swap: the applications' first plans on the target are good ones.
+///
+/// Not of an empty table: plans that are made while it is known to be empty scan it, and go on
+/// scanning as it grows.
+fn analyze(target: &QualifiedName) -> Step {
+    let statement = if rule::holds("backfill/analyze-no-empty") {
+        let body = format!(
+            "begin\n  if exists (select from {target}) then\n    analyze {target};\n  end if;\nend"
+        );
+        format!("do {}", sql::dollar_quoted(&body))
+    } else {
+        format!("analyze {target}")
+    };
+    let mut step = transaction(
         Stage::Backfilled,
         "analyze-target",
         format!("collect statistics of {target}"),
-        vec![format!("analyze {target}")],
+        vec![statement],
     );
-    analyze.locks = vec![lock(target, LockLevel::ShareUpdateExclusive)];
-    steps.push(analyze);
-    steps
+    step.locks = vec![lock(target, LockLevel::ShareUpdateExclusive)];
+    step
 }
 
 /// The comparison of both sides.
@@ -78,7 +98,14 @@ fn add_constraints(plan: &Blueprint<'_>, secondary: &[IndexDefinition<'_>]) -> V
             )
         })
         .collect();
-    let mut validate: Vec<String> = Vec::new();
+    // What each one checks, and how.
+    let mut validate: Vec<(String, String)> = Vec::new();
+    let against = |name: &Ident| {
+        (
+            format!("check the rows of {target} against {name}"),
+            format!("alter table {target} validate constraint {name}"),
+        )
+    };
     for check in &plan.survivors.checks {
         let constraint = check.constraint;
         let inherit = if constraint.no_inherit {
@@ -92,10 +119,7 @@ fn add_constraints(plan: &Blueprint<'_>, secondary: &[IndexDefinition<'_>]) -> V
         ));
         // One that was never checked against the old rows stays so: they may break it.
         if constraint.validated {
-            validate.push(format!(
-                "alter table {target} validate constraint {}",
-                constraint.name
-            ));
+            validate.push(against(&constraint.name));
         }
     }
     for check in &plan.target.checks {
@@ -103,17 +127,17 @@ fn add_constraints(plan: &Blueprint<'_>, secondary: &[IndexDefinition<'_>]) -> V
             "alter table {target} add constraint {} check (\n{}\n) not valid",
             check.name, check.check
         ));
-        validate.push(format!(
-            "alter table {target} validate constraint {}",
-            check.name
-        ));
+        validate.push(against(&check.name));
     }
     for column in &not_null {
         let proof = proof(column);
         add.push(format!(
             "alter table {target} add constraint {proof} check ({column} is not null) not valid"
         ));
-        validate.push(format!("alter table {target} validate constraint {proof}"));
+        validate.push((
+            format!("check that no {column} of {target} is null"),
+            format!("alter table {target} validate constraint {proof}"),
+        ));
     }
     let primary = secondary
         .iter()
@@ -146,11 +170,11 @@ fn add_constraints(plan: &Blueprint<'_>, secondary: &[IndexDefinition<'_>]) -> V
         let title = format!("add the constraints of {target}, not yet checked");
         steps.push(instant("add-constraints", title, add));
     }
-    for (at, statement) in validate.into_iter().enumerate() {
+    for (at, (title, statement)) in validate.into_iter().enumerate() {
         let mut step = transaction(
             Stage::Backfilled,
             &format!("validate-constraint-{}", at + 1),
-            format!("check the rows of {target}"),
+            title,
             vec![statement],
         );
         step.locks = vec![lock(target, LockLevel::ShareUpdateExclusive)];

@@ -7,6 +7,7 @@ use crossfade_plan::mapping::{Mapping, Totality, Value};
 use crossfade_plan::objects::Objects;
 use crossfade_plan::{Ident, QualifiedName};
 use crossfade_postgres::catalog::{Constraint, ConstraintKind};
+use crossfade_postgres::rule;
 
 use crate::casts;
 use crate::column_type::ColumnType;
@@ -180,6 +181,9 @@ impl<'a> Blueprint<'a> {
 
     /// CHECKs of the source that a row of the target may break.
     pub(crate) fn loosened_checks(&self) -> Vec<&'a Constraint> {
+        if !rule::holds("cutover/loosen-mirror") {
+            return Vec::new();
+        }
         let source = self.target.source;
         source
             .constraints
@@ -196,6 +200,9 @@ impl<'a> Blueprint<'a> {
 
     /// NOT NULL columns of the source for which a row of the target may have no value.
     pub(crate) fn loosened_columns(&self) -> Vec<&'a Ident> {
+        if !rule::holds("cutover/loosen-mirror") {
+            return Vec::new();
+        }
         let source = self.target.source;
         source
             .columns

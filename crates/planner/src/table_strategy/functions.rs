@@ -9,13 +9,14 @@
 
 use crossfade_dual_write::sql;
 use crossfade_postgres::catalog::{MentioningFunction, RoutineKind};
+use crossfade_postgres::rule;
 
 use crate::target::TargetTable;
 
 /// The statements that touch every function that mentions the table and may be altered; none
 /// where the columns stay as they are.
 pub(crate) fn touched(target: &TargetTable<'_>) -> Vec<String> {
-    if target.row_is_unchanged() {
+    if target.row_is_unchanged() || !rule::holds("cutover/touch-functions") {
         return Vec::new();
     }
     let functions = target.source.mentioning_functions.iter();

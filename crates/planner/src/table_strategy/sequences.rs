@@ -8,6 +8,7 @@
 use crossfade_dual_write::sql;
 use crossfade_plan::{Ident, QualifiedName};
 use crossfade_postgres::catalog::{Identity, Sequence, SequenceUse};
+use crossfade_postgres::rule;
 
 use crate::names;
 use crate::target::{TargetColumn, TargetTable};
@@ -117,7 +118,11 @@ impl Carried<'_> {
     /// as all the server's connections can take at once.
     fn go_on(&self, from: &QualifiedName, (min, max): (i64, i64)) -> String {
         let old = self.old;
-        let step = i128::from(old.increment) * i128::from(old.cache);
+        let step = if rule::holds("cutover/number-gap") {
+            i128::from(old.increment) * i128::from(old.cache)
+        } else {
+            0
+        };
         format!(
             "select pg_catalog.setval({}::pg_catalog.regclass, greatest(least(last_value + {step} * \
              pg_catalog.current_setting('max_connections')::numeric, {max}), {min})::bigint, is_called) \

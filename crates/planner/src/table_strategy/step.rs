@@ -21,6 +21,7 @@ pub(crate) fn transaction(
         blocking: Blocking::None,
         undo: Vec::new(),
         undo_after: Vec::new(),
+        undo_last: Vec::new(),
         hazards: Vec::new(),
     }
 }

@@ -13,6 +13,7 @@ use tokio_postgres::{CancelToken, Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::application_name::application_name;
+use super::cancel::{CancelError, CancelKey, Endpoint, Endpoints};
 use super::{ConnectError, PasswordCommand, tls};
 use crate::settings::{ConnectionSettings, Place, Server};
 
@@ -22,7 +23,11 @@ pub struct Connector {
     settings: Arc<ConnectionSettings>,
     password_command: Option<PasswordCommand>,
     tls: MakeRustlsConnect,
+    endpoints: Endpoints,
 }
+
+/// How long a server may take for a cancel request where connecting has no limit.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Connector {
     /// Prepares to connect: reads the certificates, connects to nothing.
@@ -35,12 +40,18 @@ impl Connector {
             settings: Arc::new(settings),
             password_command,
             tls,
+            endpoints: Endpoints::default(),
         })
     }
 
     /// The settings that it connects with.
     pub fn settings(&self) -> &ConnectionSettings {
         &self.settings
+    }
+
+    /// Whether it is a clone of the other, and leads to the same place in the same way.
+    pub(crate) fn is_the_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.settings, &other.settings)
     }
 
     /// Opens a connection that shows as `crossfade/<tag>`, the tag being `<migration>/<role>`. It lives until the client is dropped; a statement that still runs then
@@ -72,13 +83,26 @@ impl Connector {
         }
     }
 
-    /// Asks the server to cancel what the connection of `token` runs, over the same kind of connection. The server
-    /// does not say whether it did.
+    /// Asks the server to cancel what the connection of `token`, one of ours, runs, over the same
+    /// kind of connection. Returns when the server, or a pooler in front of it, has passed that on;
+    /// it does not say whether anything was cancelled.
     pub async fn cancel(&self, token: &CancelToken) -> Result<(), ConnectError> {
         // The token knows its server but does not tell it.
         let server = || self.settings.to_string();
-        let asked = Box::pin(token.cancel_query(self.tls.clone()));
-        within(self.settings.connect_timeout, asked, server).await
+        let limit = self.settings.connect_timeout.unwrap_or(CANCEL_TIMEOUT);
+        let asked = Box::pin(self.endpoints.cancel(token, self.tls.clone()));
+        match tokio::time::timeout(limit, asked).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(CancelError::Driver(source))) => Err(ConnectError::classify(server(), source)),
+            Ok(Err(CancelError::Socket(source))) => Err(ConnectError::NotCancelled {
+                server: server(),
+                source,
+            }),
+            Err(_) => Err(ConnectError::TimedOut {
+                server: server(),
+                limit,
+            }),
+        }
     }
 
     async fn connect_to(
@@ -100,7 +124,8 @@ impl Connector {
             Place::Socket(directory) => {
                 // PostgreSQL has no TLS on a socket; libpq ignores `sslmode` there too.
                 config.host_path(directory).ssl_mode(SslMode::Disable);
-                return self.open(&config, server).await;
+                let socket = directory.join(format!(".s.PGSQL.{}", server.port));
+                return self.open(&config, server, Endpoint::Socket(socket)).await;
             }
             Place::Host {
                 name,
@@ -119,7 +144,8 @@ impl Connector {
             };
             let mut config = config.clone();
             config.hostaddr(address);
-            match self.open(&config, server).await {
+            let endpoint = Endpoint::Tcp(host.clone(), address, server.port);
+            match self.open(&config, server, endpoint).await {
                 Err(error) if addresses.peek().is_some() && is_of_one_server(&error) => {
                     tracing::debug!(%server, %address, %error, "next address");
                 }
@@ -159,13 +185,28 @@ impl Connector {
     }
 
     /// Connects to the one address in `config`.
-    async fn open(&self, config: &Config, server: &Server) -> Result<Client, ConnectError> {
+    async fn open(
+        &self,
+        config: &Config,
+        server: &Server,
+        endpoint: Endpoint,
+    ) -> Result<Client, ConnectError> {
         let connecting = Box::pin(config.connect(self.tls.clone()));
         let (client, connection) = within(self.settings.connect_timeout, connecting, || {
             server.to_string()
         })
         .await?;
-        tokio::spawn(drive(connection));
+        let key = CancelKey::of(&client.cancel_token()).await;
+        if let Some(key) = key {
+            self.endpoints.add(key, endpoint);
+        }
+        let endpoints = self.endpoints.clone();
+        tokio::spawn(async move {
+            drive(connection).await;
+            if let Some(key) = key {
+                endpoints.remove(key);
+            }
+        });
         Ok(client)
     }
 }

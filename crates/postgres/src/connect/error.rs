@@ -95,6 +95,24 @@ pub enum ConnectError {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// A cancel request did not get through: what was to be cancelled goes on.
+    #[error("no cancel request reaches {server}")]
+    NotCancelled {
+        /// The connection's settings, without password.
+        server: String,
+        /// The network's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A pooler in transaction mode answers where a connection is needed that keeps its session.
+    #[error(
+        "{server} is a pooler in transaction mode, which keeps no session: \
+         give the address of the server itself with --ddl-url"
+    )]
+    Pooled {
+        /// The connection's settings, without password.
+        server: String,
+    },
     /// All connections of the pool stayed in use.
     #[error("no connection of the pool became free within {limit:?}")]
     PoolExhausted {
@@ -110,6 +128,7 @@ impl ConnectError {
             Self::Unresolved { .. }
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::NotCancelled { .. }
             | Self::TooManyConnections { .. }
             | Self::NotReady { .. }
             | Self::PoolExhausted { .. } => true,
@@ -122,6 +141,7 @@ impl ConnectError {
             | Self::TlsSetup(_)
             | Self::Tls { .. }
             | Self::Authentication { .. }
+            | Self::Pooled { .. }
             | Self::Refused { .. } => false,
         }
     }
@@ -146,7 +166,13 @@ impl ConnectError {
                 "53300" => Self::TooManyConnections { server, source },
                 "57P01" | "57P02" | "57P03" => Self::NotReady { server, source },
                 state if state.starts_with("28") => Self::Authentication { server, source },
-                // PgBouncer answers so while the server behind it is away.
+                "08P01" => match PoolerRefusal::of(&source) {
+                    Some(PoolerRefusal::Authentication) => Self::Authentication { server, source },
+                    Some(PoolerRefusal::TooMany) => Self::TooManyConnections { server, source },
+                    Some(PoolerRefusal::Settings) => Self::Refused { server, source },
+                    // PgBouncer answers so while the server behind it is away.
+                    None => Self::Unreachable { server, source },
+                },
                 state if state.starts_with("08") => Self::Unreachable { server, source },
                 _ => Self::Refused { server, source },
             };
@@ -155,6 +181,44 @@ impl ConnectError {
             Stage::Handshake if !is_network_failure(&source) => Self::Tls { server, source },
             Stage::Authentication => Self::Authentication { server, source },
             Stage::Handshake | Stage::Other => Self::Unreachable { server, source },
+        }
+    }
+}
+
+/// What PgBouncer refuses, by itself or in the server's words. It gives every error the SQLSTATE of
+/// a broken protocol (newer versions have others for some), so only the texts tell them apart; one
+/// that is not known counts as an absent server, which is asked again.
+enum PoolerRefusal {
+    Authentication,
+    TooMany,
+    Settings,
+}
+
+impl PoolerRefusal {
+    fn of(error: &tokio_postgres::Error) -> Option<Self> {
+        let text = error.as_db_error()?.message();
+        let begins = |texts: &[&str]| texts.iter().any(|begin| text.starts_with(begin));
+        if begins(&[
+            "SASL authentication failed",
+            "password authentication failed",
+            "no such user",
+            "login rejected",
+            "not allowed",
+            "SSL required",
+            "TLS required",
+        ]) {
+            Some(Self::Authentication)
+        } else if begins(&["no more connections allowed"]) {
+            Some(Self::TooMany)
+        } else if begins(&[
+            "unsupported startup parameter",
+            "no such database",
+            "permission denied for database",
+        ]) || (text.starts_with("database ") && text.ends_with(" does not exist"))
+        {
+            Some(Self::Settings)
+        } else {
+            None
         }
     }
 }

@@ -5,3 +5,4 @@ mod failures;
 mod passwords;
 mod pool;
 mod server;
+mod transaction;

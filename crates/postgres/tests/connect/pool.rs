@@ -47,7 +47,7 @@ async fn a_connection_that_died_is_replaced() -> Result {
         server.connector("")?,
         "orders/backfill",
         1,
-        Duration::from_secs(60),
+        Duration::from_mins(1),
     );
     let client = pool.get().await?;
     server.cluster.restart(StopMode::Fast).await?;

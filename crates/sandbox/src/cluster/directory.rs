@@ -1,5 +1,5 @@
-//! The directory that holds everything of a cluster, and the guard that removes it
-//! when this process cannot.
+//! The directory that holds everything of a cluster, or of another server that is thrown away, and
+//! the guard that removes it when this process cannot.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -24,9 +24,14 @@ const SOCKET_PATH_BYTES: usize = 103;
 /// What follows the path of a temporary directory in that of its socket.
 const SOCKET_SUFFIX: &str = "/crossfade-XXXXXX/.s.PGSQL.65535";
 
-/// A private directory, owned by the account that runs the server.
+/// A private directory, owned by the account that runs the servers in it: our own, or an
+/// unprivileged one when we are root.
+///
+/// It is removed when it is dropped; the servers must be down by then. If this process is killed
+/// before that, a guard ends every process whose id is in `*.pid` or `*/postmaster.pid` and whose
+/// command line names the directory, and removes it.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub struct Directory {
     files: Option<TempDir>,
     path: PathBuf,
     account: Account,
@@ -35,7 +40,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn create() -> Result<Self, ClusterError> {
+    /// Makes one, with its guard, where the account can get to.
+    pub fn create() -> Result<Self, ClusterError> {
         let account = Account::choose()?;
         let parents = [std::env::temp_dir(), PathBuf::from("/tmp")];
         let parent = parents
@@ -71,7 +77,8 @@ impl Directory {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is; short enough for a socket in it.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -81,12 +88,12 @@ impl Directory {
     }
 
     /// A command that runs here, as the account that owns the directory.
-    pub(super) fn command(&self, program: &Path) -> Command {
+    pub fn command(&self, program: &Path) -> Command {
         self.account.command(program, &self.path)
     }
 
     /// Writes a file that only the account can read.
-    pub(super) fn write_private(&self, path: &Path, text: &str) -> Result<(), ClusterError> {
+    pub fn write_private(&self, path: &Path, text: &str) -> Result<(), ClusterError> {
         OpenOptions::new()
             .write(true)
             .create_new(true)

@@ -16,9 +16,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::distr::{Alphanumeric, SampleString};
 
 use binaries::Binaries;
-use directory::Directory;
+pub use directory::Directory;
 pub use error::ClusterError;
 pub use options::ClusterOptions;
+pub use port::free as free_port;
 use server::Server;
 pub use server::StopMode;
 

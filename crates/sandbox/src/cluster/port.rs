@@ -14,7 +14,7 @@ const TRIES: usize = 200;
 
 /// A port that nobody listens on now. Somebody may before the server does: the caller
 /// must be ready to try another one.
-pub(super) fn free() -> Result<u16, ClusterError> {
+pub fn free() -> Result<u16, ClusterError> {
     let mut random = rand::rng();
     (0..TRIES)
         .map(|_| random.random_range(FIRST..=LAST))

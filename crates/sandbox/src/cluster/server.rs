@@ -16,8 +16,8 @@ use super::error::ClusterError;
 use super::port;
 
 const POLL: Duration = Duration::from_millis(10);
-const START_TIMEOUT: Duration = Duration::from_secs(60);
-const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long `Drop` waits before it kills: the server itself kills a backend that
 /// ignores an immediate stop for 5 seconds.

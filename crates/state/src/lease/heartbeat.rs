@@ -66,6 +66,11 @@ pub struct HeartbeatTask {
 }
 
 impl HeartbeatTask {
+    /// How long it is from one beat of a lease to the next.
+    pub fn interval(lease: &Lease) -> Duration {
+        lease.ttl / BEATS
+    }
+
     /// Starts it. A lease that was [reacquired](Store::reacquire) needs a new one.
     pub fn spawn(store: Store, lease: Lease) -> Self {
         let lost = CancellationToken::new();
@@ -103,7 +108,7 @@ impl HeartbeatTask {
 
 /// Returns when the lease is lost.
 async fn beat_until_lost(store: &Store, lease: &Lease) {
-    let interval = lease.ttl / BEATS;
+    let interval = HeartbeatTask::interval(lease);
     let mut renewed = lease.renewed;
     let mut next = renewed + interval;
     loop {

@@ -20,15 +20,15 @@ use crossfade_state::{
 use crossfade_testkit::{Result, Role, Session, TestDatabase};
 
 /// Long enough never to end during a test.
-pub(crate) const LONG: Duration = Duration::from_secs(600);
+pub(crate) const LONG: Duration = Duration::from_mins(10);
 
 /// Statements of a test wait as long as they must.
 pub(crate) fn patient() -> TransactionSettings {
     TransactionSettings {
-        lock_timeout: Duration::from_secs(60),
+        lock_timeout: Duration::from_mins(1),
         contention: Contention::Runners,
         statement_timeout: None,
-        idle_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_mins(1),
         ..Default::default()
     }
 }
@@ -126,7 +126,8 @@ pub(crate) fn plan_of(text: &str) -> Result<ExecutionPlan> {
         locks: Vec::new(),
         blocking: Blocking::None,
         undo: vec![undo.to_owned()],
-        undo_after: vec![format!("{undo} for good")],
+        undo_after: vec![format!("{undo} again")],
+        undo_last: vec![format!("{undo} for good")],
         hazards: Vec::new(),
     };
     Ok(ExecutionPlan {

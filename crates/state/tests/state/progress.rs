@@ -71,7 +71,7 @@ async fn the_whole_way_is_dated_and_recorded() -> Result<()> {
     assert_eq!(
         undo.as_deref(),
         Some(
-            "begin;\ndrop function f();\ndrop table t;\ncommit;\ndrop function f() for good;\ndrop table t for good;\n"
+            "begin;\ndrop function f();\ndrop table t;\ndrop function f() for good;\ndrop table t for good;\ncommit;\ndrop function f() again;\ndrop table t again;\n"
         )
     );
 

@@ -14,7 +14,7 @@ async fn the_earlier_of_both_ends_counts() -> Result<()> {
     let database = TestDatabase::create().await?;
     let database = connect(&database)?;
     let utc = TimeZone::UTC;
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let past = Until::At(Timestamp::now() - hour);
     let future = Until::At(Timestamp::now() + hour);
     let (long, short) = ("4h".parse()?, "1ns".parse()?);

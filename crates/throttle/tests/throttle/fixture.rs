@@ -21,7 +21,7 @@ use crossfade_throttle::{Reason, Throttle, Verdict, Wait};
 use tokio_util::sync::CancellationToken;
 
 /// How long a state is waited for before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Fixture {
     pub(crate) database: TestDatabase,

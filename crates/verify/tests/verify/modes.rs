@@ -100,6 +100,30 @@ async fn a_sample_sees_each_kind_of_difference() -> Result<()> {
     Ok(())
 }
 
+/// 100 rows fill blocks of their own, 100 others share one: half of the rows drawn are of the one
+/// block, though it is one of a hundred.
+#[tokio::test]
+async fn each_row_has_the_same_chance_however_full_its_block_is() -> Result<()> {
+    let (ddl, mapping) = id_and("text");
+    let plain = "alter table public.source alter column v set storage plain; \
+                 alter table public.source__new alter column v set storage plain";
+    let fixture = Fixture::start(&format!("{ddl}; {plain}"), mapping).await?;
+    fixture
+        .load(
+            "select i, case when i <= 100 then repeat('x', 5000) else 'few' end \
+             from generate_series(1, 200) i",
+        )
+        .await?;
+    fixture
+        .damage("update public.source__new set v = null where id > 100")
+        .await?;
+    let report = fixture.job.sample(60, 7, &[], "public").await?;
+    // The seed decides which; the target's rows were written anew, so it has two such blocks.
+    assert!((60..70).contains(&report.source_rows), "{report:?}");
+    assert!((30..90).contains(&report.different), "{report:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_sample_of_more_than_there_is_draws_every_row_once() -> Result<()> {
     let fixture = loaded(50).await?;

@@ -43,7 +43,7 @@ pub(super) fn check(plan: &PlanFile, issues: &mut Issues) {
         60,
         issues,
     );
-    if backfill.batch_delay.get() > Duration::from_secs(3600) {
+    if backfill.batch_delay.get() > Duration::from_hours(1) {
         issues.push(Issue::invalid(
             at("batch_delay"),
             "batch_delay is 1h at most",

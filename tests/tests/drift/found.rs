@@ -1,52 +1,14 @@
-//! Changes behind our back: of the table, and of the triggers.
+//! What is found when a stage begins, and at the gate.
 
 use std::time::Duration;
 
-use crossfade_engine::{
-    Comparison, Engine, EngineError, Limits, Loss, StageEnd, VerifyEnd, VerifyRequest,
-};
+use crossfade_engine::{Comparison, EngineError, Limits, Loss, VerifyRequest};
+use crossfade_plan::Stage;
 use crossfade_plan::event::Event;
-use crossfade_plan::{MigrationName, Stage};
 use crossfade_state::Verdict;
 use crossfade_testkit::{Result, Role};
-use crossfade_tests::{Scene, plan_file};
 
-const PLAN: &str = "name: drifted\ntable: public.items\noperations:\n  - change_type: { column: id, type: bigint }\n";
-const FORWARD: &str = "\"!crossfade_drifted_forward\"";
-const DONE: StageEnd = StageEnd::Reached { already: false };
-
-async fn expanded() -> Result<(Scene, Engine, MigrationName)> {
-    let scene = Scene::empty().await?;
-    scene
-        .admin
-        .run(
-            "create table public.items (id integer primary key, v text); \
-             insert into public.items select i, 'row ' || i from generate_series(1, 2000) i; \
-             analyze public.items",
-        )
-        .await?;
-    scene
-        .give_to_owner(&crossfade_plan::QualifiedName::parse("public.items")?)
-        .await?;
-    let engine = scene.engine().await?;
-    engine.expand(&plan_file(PLAN)?, None).await?;
-    Ok((scene, engine, MigrationName::new("drifted")?))
-}
-
-async fn verify(
-    engine: &Engine,
-    name: &MigrationName,
-    comparison: Comparison,
-) -> Result<(Verdict, i64)> {
-    let request = VerifyRequest {
-        comparison,
-        seed: 5,
-    };
-    match engine.verify(name, request).await? {
-        VerifyEnd::Done { report, .. } => Ok((report.verdict, report.differences)),
-        other => Err(format!("no verdict: {other:?}").into()),
-    }
-}
+use crate::scene::{DONE, FORWARD, expanded, limits, verify};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_somebody_added_stops_the_work_by_name() -> Result<()> {
@@ -151,8 +113,7 @@ async fn what_passed_by_while_the_backfill_was_open_is_copied() -> Result<()> {
     let impatient = scene
         .engine_with(Limits {
             max_wait: Duration::ZERO,
-            free_disk_bytes: Some(u64::MAX),
-            ..Limits::default()
+            ..limits()
         })
         .await?;
     let error = impatient.backfill(&name).await.expect_err("a held row");
@@ -202,5 +163,79 @@ async fn a_trigger_that_stays_disabled_stops_the_work() -> Result<()> {
         .await?;
     let error = engine.backfill(&name).await.expect_err("a gap");
     assert!(matches!(&error, EngineError::Gap(_)), "{error:?}");
+    Ok(())
+}
+
+/// What a verification finds altered before it begins voids what an earlier one has proved.
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_that_a_verification_finds_voids_the_proof() -> Result<()> {
+    let (scene, engine, name) = expanded().await?;
+    assert_eq!(engine.backfill(&name).await?, DONE);
+    let exact = (Verdict::Exact, 0);
+    assert_eq!(verify(&engine, &name, Comparison::Full).await?, exact);
+    scene
+        .admin
+        .run("alter table public.items add column extra text")
+        .await?;
+    let request = VerifyRequest {
+        comparison: Comparison::Full,
+        seed: 5,
+    };
+    let error = engine.verify(&name, request).await.expect_err("drift");
+    assert!(matches!(&error, EngineError::Drift(_)), "{error:?}");
+    assert_eq!(scene.stage(&name).await?, Stage::Backfilled);
+    scene
+        .admin
+        .run("alter table public.items drop column extra")
+        .await?;
+    assert_eq!(verify(&engine, &name, Comparison::Full).await?, exact);
+
+    // A trigger that stays off is nothing that could be mended.
+    scene
+        .admin
+        .run(&format!(
+            "alter table public.items disable trigger {FORWARD}"
+        ))
+        .await?;
+    let error = engine.cutover(&name).await.expect_err("a gap");
+    assert!(matches!(&error, EngineError::Gap(_)), "{error:?}");
+    assert_eq!(scene.stage(&name).await?, Stage::Backfilled);
+    Ok(())
+}
+
+/// A repair that was cut off while old snapshots were waited for: the next verification waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_proof_before_old_snapshots_are_past_the_repair() -> Result<()> {
+    let (scene, engine, name) = expanded().await?;
+    assert_eq!(engine.backfill(&name).await?, DONE);
+    let impatient = scene
+        .engine_with(Limits {
+            max_wait: Duration::ZERO,
+            ..limits()
+        })
+        .await?;
+    let reader = scene.database.session("reader", Role::Superuser).await?;
+    reader
+        .run("begin isolation level repeatable read; select count(*) from public.items")
+        .await?;
+    scene
+        .admin
+        .run("delete from public.items__new where id = 7")
+        .await?;
+    let held = async |comparison| {
+        let request = VerifyRequest {
+            comparison,
+            seed: 5,
+        };
+        let ended = impatient.verify(&name, request).await;
+        ended.is_err_and(|error| error.to_string().contains("still see the table"))
+    };
+    assert!(held(Comparison::FullWithRepair).await);
+    assert!(held(Comparison::Full).await);
+    reader.run("commit").await?;
+    assert_eq!(
+        verify(&impatient, &name, Comparison::Full).await?,
+        (Verdict::Exact, 0)
+    );
     Ok(())
 }

@@ -1,0 +1,5 @@
+//! Changes behind our back: of the table, and of the triggers.
+
+mod found;
+mod meanwhile;
+mod scene;
