@@ -47,8 +47,10 @@ async fn recorded(job: &Job) -> Result<Vec<RowError>, BackfillError> {
         .await?)
 }
 
-/// Makes the target's row what the source's row is, and forgets the record, in one transaction:
-/// a refusal by a trigger meanwhile waits for the row's lock and records it anew.
+/// Makes the target's row what the source's row is, and forgets the record, in one transaction.
+///
+/// Only the record that was read: where the source has no such row, nothing is locked, and a
+/// trigger may refuse a new one meanwhile.
 async fn retry_one(job: &Job, statement: &str, row: &RowError) -> Result<(), BackfillError> {
     let settings = TransactionSettings {
         joins: Joins::Any,
@@ -72,7 +74,7 @@ async fn retry_one(job: &Job, statement: &str, row: &RowError) -> Result<(), Bac
         source_first(job, &transaction).await?;
         transaction.execute(statement, &params).await?;
         job.store
-            .clear_row_error(&transaction, &job.name, Direction::Forward, &row.key)
+            .clear_row_error(&transaction, &job.name, Direction::Forward, row)
             .await?;
         Ok::<_, BackfillError>(())
     };

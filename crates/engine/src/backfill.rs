@@ -50,6 +50,19 @@ async fn backfill_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, Engin
         return retry_refused_rows(runner).await;
     }
     start(runner).await?;
+    loop {
+        let end = steps(runner).await?;
+        if end != (StageEnd::Reached { already: false }) {
+            return Ok(end);
+        }
+        if let Some(end) = close(runner).await? {
+            return Ok(end);
+        }
+    }
+}
+
+/// Runs the steps that are not done.
+async fn steps(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
     let steps: Vec<Step> = runner.plan.steps_to(Stage::Backfilled).cloned().collect();
     for step in &steps {
         let end = match step.action {
@@ -64,16 +77,15 @@ async fn backfill_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, Engin
             StageEnd::Stopped | StageEnd::RowErrors(_) => return Ok(end),
         }
     }
-    close(runner).await
+    Ok(StageEnd::Reached { already: false })
 }
 
-/// A gap before the backfill has closed proves nothing wrong yet: the full verification that comes
-/// later reads every row.
-async fn mend_gap(runner: &mut Runner<'_>) -> Result<(), EngineError> {
+/// Whether dual-write had a gap, which is mended now. Before the backfill has closed nothing is
+/// lost: all of the table is copied again.
+async fn mend_gap(runner: &mut Runner<'_>) -> Result<bool, EngineError> {
     let names = runner.plan.objects.forward.clone();
     let source = runner.record.table_oid;
-    continuity::mend(runner, source, &names).await?;
-    Ok(())
+    Ok(continuity::mend(runner, source, &names).await?.is_some())
 }
 
 async fn start(runner: &mut Runner<'_>) -> Result<(), EngineError> {
@@ -214,13 +226,16 @@ async fn retry_refused_rows(runner: &mut Runner<'_>) -> Result<StageEnd, EngineE
     }
 }
 
-/// After the last write of ours: nobody may see the target as it was before.
-async fn close(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
+/// After the last write of ours: nobody may see the target as it was before. `None` where
+/// dual-write had a gap since the run began: what passed by is copied first.
+async fn close(runner: &mut Runner<'_>) -> Result<Option<StageEnd>, EngineError> {
     failpoint::hit("backfill/before-horizon");
     if !horizon(runner).await? {
-        return Ok(StageEnd::Stopped);
+        return Ok(Some(StageEnd::Stopped));
     }
-    mend_gap(runner).await?;
+    if mend_gap(runner).await? {
+        return Ok(None);
+    }
     let (engine, id) = (runner.engine, runner.record.id);
     let transaction = runner
         .begin("closed", &TransactionSettings::default())
@@ -234,7 +249,7 @@ async fn close(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
     failpoint::hit("backfill/before-close-commit");
     transaction.commit().await?;
     runner.record.stage = stage;
-    Ok(StageEnd::Reached { already: false })
+    Ok(Some(StageEnd::Reached { already: false }))
 }
 
 /// Waits until nobody can see the target as it was before our last write; `false` when told to

@@ -2,7 +2,7 @@
 
 use crossfade_dual_write::{Continuity, Gap};
 use crossfade_plan::event::Event;
-use crossfade_plan::execution::DualWriteNames;
+use crossfade_plan::execution::{Action, DualWriteNames, Step};
 use crossfade_plan::{Progress, Stage};
 use crossfade_postgres::{Queries, QueryError, Transaction, TransactionSettings};
 use crossfade_state::{DualWriteRecord, RelationOid, StateError};
@@ -69,8 +69,8 @@ pub(crate) async fn gap(
 }
 
 /// Takes the triggers as they are now for the new beginning, if they had a gap and do again what
-/// they did. Whatever was proved is void; the full verification that must come before the swap
-/// reads every row, and finds what passed by. Triggers that do not do what they did are refused,
+/// they did. Whatever was proved is void; an open backfill copies all of the table again, and the
+/// full verification that must come before the swap finds what passed a closed one by. Triggers that do not do what they did are refused,
 /// and void the proof too.
 ///
 /// Returns the gap that was mended.
@@ -119,6 +119,11 @@ async fn mend_in(
     let Some(gap) = then.gap(transaction, table.0, names).await? else {
         return Ok(None);
     };
+    // A function can be replaced while a writer under it is open: what that one commits later must
+    // have been committed before anybody looks for what passed by.
+    let written = &runner.plan.mapping.source;
+    let lock = format!("lock table only {written} in share row exclusive mode");
+    transaction.batch(&lock).await?;
     let now = match Continuity::read(transaction, table.0, names).await? {
         Ok(now) if now.does_the_same_as(&then) => now,
         _ => return Err(EngineError::Gap(gap)),
@@ -133,13 +138,26 @@ async fn mend_in(
     let stage = if runner.record.stage == Stage::CutOver {
         Stage::CutOver
     } else {
-        // What passed by may lie anywhere: no range is known to be complete any more.
-        store.forget_ranges(transaction, id).await?;
+        if !runner.has_reached(Stage::Backfilled) {
+            copy_again(runner, transaction).await?;
+        }
         store
             .advance(transaction, id, Progress::ProofVoided, &runner.engine.actor)
             .await?
     };
     Ok(Some((gap, stage)))
+}
+
+/// What passed by may lie anywhere: no range is known to be complete any more, and the copy is
+/// not finished.
+async fn copy_again(runner: &Runner<'_>, transaction: &Transaction) -> Result<(), EngineError> {
+    let (store, id) = (&runner.engine.store, runner.record.id);
+    store.forget_ranges(transaction, id).await?;
+    let copies = |step: &&Step| step.action == Action::Backfill;
+    for step in runner.plan.steps.iter().filter(copies) {
+        store.reopen_step(transaction, id, &step.id).await?;
+    }
+    Ok(())
 }
 
 /// What was stored when the triggers were created, or mended.

@@ -19,7 +19,8 @@ const RECORD: &str = "\
            last_at = pg_catalog.clock_timestamp(), times = e.times + 1";
 
 const CLEAR: &str = "\
-    delete from {state}.row_error where migration = $1 and direction = $2 and key = $3";
+    delete from {state}.row_error \
+     where migration = $1 and direction = $2 and key = $3 and times = $4 and last_at = $5";
 
 const LIST: &str = "\
     select key, sqlstate, column_name, constraint_name, first_at, last_at, times \
@@ -84,14 +85,15 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets a row that is no longer refused, in the transaction that stored it. Returns whether
-    /// it was recorded.
+    /// Forgets a refusal, in the transaction that stored the row, or found that it is gone. Returns
+    /// whether it was forgotten: the row may have been refused again since `error` was read, by a
+    /// trigger that nobody waited for, and that is another refusal.
     pub async fn clear_row_error(
         &self,
         on: &impl Queries,
         migration: &MigrationName,
         direction: Direction,
-        key: &[String],
+        error: &RowError,
     ) -> Result<bool, StateError> {
         let cleared = on
             .execute(
@@ -99,7 +101,9 @@ impl Store {
                 &[
                     (&migration.as_str(), Type::TEXT),
                     (&direction.as_str(), Type::TEXT),
-                    (&key, Type::TEXT_ARRAY),
+                    (&error.key, Type::TEXT_ARRAY),
+                    (&error.times, Type::INT8),
+                    (&error.last_at, Type::TIMESTAMPTZ),
                 ],
             )
             .await?;

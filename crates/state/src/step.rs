@@ -23,6 +23,9 @@ const FINISH: &str = "\
        set finished_at = excluded.finished_at, error = null \
      where s.finished_at is null";
 
+const REOPEN: &str = "\
+    update {state}.step set finished_at = null where migration_id = $1 and step_id = $2";
+
 const FAIL: &str = "\
     update {state}.step set error = $3 \
      where migration_id = $1 and step_id = $2 and finished_at is null";
@@ -71,6 +74,22 @@ impl Store {
         transaction
             .execute(
                 &self.sql(FINISH),
+                &[(&id.0, Type::INT8), (&step.as_str(), Type::TEXT)],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Takes back that a step is finished: it has to be done again.
+    pub async fn reopen_step(
+        &self,
+        transaction: &Transaction,
+        id: MigrationId,
+        step: &StepId,
+    ) -> Result<(), StateError> {
+        transaction
+            .execute(
+                &self.sql(REOPEN),
                 &[(&id.0, Type::INT8), (&step.as_str(), Type::TEXT)],
             )
             .await?;

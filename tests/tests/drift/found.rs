@@ -103,42 +103,6 @@ async fn a_gap_before_the_backfill_has_closed_is_told() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_passed_by_while_the_backfill_was_open_is_copied() -> Result<()> {
-    let (scene, engine, name) = expanded().await?;
-    // The backfill comes to its end but for one row, and is told to give up.
-    let holder = scene.database.session("holder", Role::Superuser).await?;
-    holder
-        .run("begin; select from public.items where id = 2000 for update")
-        .await?;
-    let impatient = scene
-        .engine_with(Limits {
-            max_wait: Duration::ZERO,
-            ..limits()
-        })
-        .await?;
-    let error = impatient.backfill(&name).await.expect_err("a held row");
-    assert!(error.to_string().contains("locked"), "{error}");
-    holder.run("rollback").await?;
-    // The row that the triggers never saw goes into a block that is copied.
-    let admin = &scene.admin;
-    admin.run("delete from public.items where id = 3").await?;
-    admin.run("vacuum public.items").await?;
-    admin
-        .run(&format!(
-            "alter table public.items disable trigger {FORWARD}; \
-             insert into public.items values (5000, 'new'); \
-             alter table public.items enable always trigger {FORWARD}"
-        ))
-        .await?;
-    assert_eq!(engine.backfill(&name).await?, DONE);
-    assert_eq!(
-        verify(&engine, &name, Comparison::Full).await?,
-        (Verdict::Exact, 0)
-    );
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_that_is_gone_stops_the_work_and_leaves_the_way_back() -> Result<()> {
     let (scene, engine, name) = expanded().await?;
     scene

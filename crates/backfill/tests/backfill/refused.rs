@@ -187,3 +187,28 @@ async fn a_refused_row_that_changes_meanwhile_is_not_recorded() -> Result<()> {
     assert_eq!(recorded(&fixture).await?, []);
     fixture.assert_copied(3).await
 }
+
+#[tokio::test]
+async fn a_refusal_that_comes_while_the_row_is_tried_again_stays_recorded() -> Result<()> {
+    let fixture = Fixture::start(ROWS, TO_INTEGER).await?;
+    end(&fixture, 3).await?;
+    // The row is replaced by one that is refused again: the old one is waited for, and found gone.
+    let app = fixture.app("app").await?;
+    app.run(
+        "begin; delete from public.t where id = 7; insert into public.t values (7, 7, 'still no number')",
+    )
+    .await?;
+    let mut job = fixture.run().await?;
+    let blocked = format!(
+        "select exists (select from pg_stat_activity where {} = any (pg_blocking_pids(pid)))",
+        app.pid()
+    );
+    tokio::select! {
+        blocked = fixture.admin.wait_until(&blocked) => blocked?,
+        ended = &mut job => return Err(format!("it did not wait: {:?}", ended?).into()),
+    }
+    app.run("commit").await?;
+    assert_eq!(job.await??, Ending::Copied { row_errors: 3 });
+    assert_eq!(fixture.copied().await?, 297);
+    Ok(())
+}

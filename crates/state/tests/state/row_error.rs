@@ -64,16 +64,20 @@ async fn a_row_is_recorded_once_with_its_last_reason() -> Result<()> {
         errors[..1]
     );
 
-    assert!(
-        store
-            .clear_row_error(&session, &name, Direction::Forward, &key)
-            .await?
-    );
-    assert!(
-        !store
-            .clear_row_error(&session, &name, Direction::Forward, &key)
-            .await?
-    );
+    let refused_again = crossfade_state::RowError {
+        times: 1,
+        ..errors[0].clone()
+    };
+    for (error, cleared) in [
+        (&refused_again, false),
+        (&errors[0], true),
+        (&errors[0], false),
+    ] {
+        let done = store
+            .clear_row_error(&session, &name, Direction::Forward, error)
+            .await?;
+        assert_eq!(done, cleared, "{error:?}");
+    }
     assert_eq!(
         store
             .row_error_count(&session, &name, Direction::Forward)
