@@ -247,6 +247,34 @@ async fn old_snapshots_are_waited_for_after_rows_were_tried_again() -> Result<()
     Ok(())
 }
 
+/// A build has no lock timeout: the limit of all waits holds for it as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_waits_for_an_old_snapshot_for_too_long_is_told_with_its_holder() -> Result<()>
+{
+    let (scene, engine, name) = scene().await?;
+    engine.expand(&plan_file(PLAN)?, None).await?;
+    let reader = scene.database.session("reader", Role::App).await?;
+    reader
+        .run("begin isolation level repeatable read; select from public.items")
+        .await?;
+    let impatient = scene
+        .engine_with(Limits {
+            max_wait: Duration::ZERO,
+            free_disk_bytes: Some(u64::MAX),
+            ..Limits::default()
+        })
+        .await?;
+    let error = impatient.backfill(&name).await.expect_err("an old reader");
+    let EngineError::TablesInUse { pids } = &error else {
+        return Err(format!("{error:?}").into());
+    };
+    assert_eq!(pids, &[reader.pid()]);
+    reader.run("commit").await?;
+    assert_eq!(engine.backfill(&name).await?, DONE);
+    assert!(is_exact(&engine, &name).await?);
+    Ok(())
+}
+
 /// The build waits for whoever has an older snapshot, a TRUNCATE through its trigger for the build,
 /// and everybody else for the TRUNCATE.
 #[tokio::test(flavor = "multi_thread")]

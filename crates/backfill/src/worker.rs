@@ -87,6 +87,7 @@ pub(crate) async fn run(job: &Job, tally: &Tally) -> Result<Work, BackfillError>
             }
             Err(failed) => {
                 size.halve();
+                approach = Approach::default();
                 preferred = None;
                 if let Some((range, _)) = failed.at {
                     count_attempt(job, range.id).await;

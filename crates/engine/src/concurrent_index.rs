@@ -40,7 +40,8 @@ const BUILDING: &str = "select p.pid from pg_catalog.pg_stat_progress_create_ind
 /// has an older snapshot: for the ones behind the TRUNCATE, a deadlock of which an application
 /// would be the victim.
 const IN_THE_WAY: &str = "select exists (select from pg_catalog.pg_locks l \
-     where not l.granted and $1 = any (pg_catalog.pg_blocking_pids(l.pid))) as found";
+     where not l.granted and $1 = any (pg_catalog.pg_blocking_pids(l.pid))) as found, \
+     pg_catalog.pg_blocking_pids($1) as behind";
 
 const CANCEL: &str = "select pg_catalog.pg_cancel_backend($1)";
 
@@ -48,7 +49,7 @@ const CANCEL: &str = "select pg_catalog.pg_cancel_backend($1)";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How a watched statement ended, when it did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Watched {
     /// It came to its end.
     Done,
@@ -56,6 +57,17 @@ enum Watched {
     Stopped,
     /// Cancelled: somebody waited for it.
     GaveWay,
+    /// Cancelled: it waited for these processes for too long.
+    Waited(Vec<i32>),
+}
+
+/// Who waits for whom, around one process.
+#[derive(Debug)]
+struct Queue {
+    /// Somebody waits for it.
+    somebody_waits: bool,
+    /// It waits for these.
+    behind: Vec<i32>,
 }
 
 /// What stands under an index's name.
@@ -123,7 +135,7 @@ async fn one_attempt(
     if !builds.is_empty() {
         for pid in builds {
             // Nobody watches it but us.
-            if is_in_the_way(&session, pid).await? {
+            if queue(&session, pid).await?.somebody_waits {
                 session.query_opt(CANCEL, &[(&pid, Type::INT4)]).await?;
             }
         }
@@ -144,6 +156,7 @@ async fn one_attempt(
                 Watched::Done => Ok(None),
                 Watched::Stopped => Ok(Some(StepEnd::Stopped)),
                 Watched::GaveWay => give_way(runner, step, started).await,
+                Watched::Waited(pids) => Err(EngineError::TablesInUse { pids }),
             };
         }
         Found::Nothing => {}
@@ -161,6 +174,8 @@ async fn one_attempt(
     match outcome {
         Ok(Watched::Stopped) => return Ok(Some(StepEnd::Stopped)),
         Ok(Watched::GaveWay) => return give_way(runner, step, started).await,
+        // What it leaves is dropped by the next run: that waits for the same transactions.
+        Ok(Watched::Waited(pids)) => return Err(EngineError::TablesInUse { pids }),
         Ok(Watched::Done) => {}
         Err(error) => {
             clean_up(runner, index, table, &error).await;
@@ -230,8 +245,8 @@ async fn give_way(
     }
 }
 
-/// Runs one statement until its end, or cancels it when told to stop or when it is in somebody's
-/// way.
+/// Runs one statement until its end, or cancels it when told to stop, when it is in somebody's way,
+/// or when it has waited too long without a pause: it has no lock timeout.
 async fn watched(
     runner: &Runner<'_>,
     session: Session,
@@ -241,6 +256,7 @@ async fn watched(
     let pid = backend_pid(&session).await?;
     let work = session.batch(statement);
     tokio::pin!(work);
+    let mut waits_since = None;
     let because = loop {
         tokio::select! {
             done = &mut work => {
@@ -252,11 +268,19 @@ async fn watched(
         }
         let looking = async {
             let watch = runner.engine.store.session(&runner.tag("watch")).await?;
-            is_in_the_way(&watch, pid).await
+            queue(&watch, pid).await
         };
         match looking.await {
-            Ok(true) if rule::holds("index/gives-way") => break Watched::GaveWay,
-            Ok(_) => {}
+            Ok(queue) if queue.somebody_waits && rule::holds("index/gives-way") => {
+                break Watched::GaveWay;
+            }
+            Ok(queue) if queue.behind.is_empty() => waits_since = None,
+            Ok(queue) => {
+                let since = *waits_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= runner.engine.limits.max_wait {
+                    break Watched::Waited(queue.behind);
+                }
+            }
             // The build has a connection of its own: it tells by itself when that is lost.
             Err(error) => tracing::debug!(error = %error, "nobody watches the index build"),
         }
@@ -279,10 +303,13 @@ async fn backend_pid(queries: &impl Queries) -> Result<i32, EngineError> {
     }
 }
 
-async fn is_in_the_way(queries: &impl Queries, pid: i32) -> Result<bool, EngineError> {
+async fn queue(queries: &impl Queries, pid: i32) -> Result<Queue, EngineError> {
     let row = queries.query_opt(IN_THE_WAY, &[(&pid, Type::INT4)]).await?;
     match row {
-        Some(row) => Ok(row.try_get("found").map_err(QueryError::from)?),
+        Some(row) => Ok(Queue {
+            somebody_waits: row.try_get("found").map_err(QueryError::from)?,
+            behind: row.try_get("behind").map_err(QueryError::from)?,
+        }),
         None => unreachable!("a select without a from clause returns one row"),
     }
 }

@@ -62,13 +62,11 @@ impl<T: Send + 'static> Paused<T> {
     /// Waits for its end, to which it comes without being let go on.
     async fn ends(self) -> Result<(Scene, T)> {
         let Self { scene, mut stage } = self;
-        match tokio::time::timeout(PATIENCE, &mut stage).await {
-            Ok(ended) => Ok((scene, ended?)),
-            Err(_) => {
-                scene.stop.cancel();
-                Err(format!("it goes on: {:?}", scene.events()).into())
-            }
+        if let Ok(ended) = tokio::time::timeout(PATIENCE, &mut stage).await {
+            return Ok((scene, ended?));
         }
+        scene.stop.cancel();
+        Err(format!("it goes on: {:?}", scene.events()).into())
     }
 }
 
