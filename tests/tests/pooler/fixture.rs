@@ -47,9 +47,9 @@ impl Pooled {
     ) -> Result<Self> {
         let leads = Leads::create(rows, backfill).await?;
         let pooler = PgBouncer::start(&leads.scene.database, mode, size).await?;
-        let mut pooled = Self { pooler, leads };
-        pooled.go(None);
-        Ok(pooled)
+        let mut fixture = Self { pooler, leads };
+        fixture.go(None);
+        Ok(fixture)
     }
 
     /// Through the pooler; past it by `direct`.
