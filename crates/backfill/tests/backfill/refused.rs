@@ -192,8 +192,10 @@ async fn a_refused_row_that_changes_meanwhile_is_not_recorded() -> Result<()> {
 async fn a_refusal_that_comes_while_the_row_is_tried_again_stays_recorded() -> Result<()> {
     let fixture = Fixture::start(ROWS, TO_INTEGER).await?;
     end(&fixture, 3).await?;
-    // The row is replaced by one that is refused again: the old one is waited for, and found gone.
     let app = fixture.app("app").await?;
+    app.run("update public.t set pad = '7' where id = 7")
+        .await?;
+    // What could be copied now is replaced by what can't: the old row is waited for, and found gone.
     app.run(
         "begin; delete from public.t where id = 7; insert into public.t values (7, 7, 'still no number')",
     )
