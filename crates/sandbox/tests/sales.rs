@@ -31,13 +31,15 @@ async fn own_cluster_a_row_that_goes_behind_the_applications_back_is_found() -> 
             1,
             0,
         ),
-        ("insert into public.leads (name) values ('A B')", 1, 1),
         (
             "update public.leads set created_at = created_at + interval '1 microsecond' \
-          where id = (select pg_catalog.max(id) from public.leads)",
+             where id = (select pg_catalog.max(id) from public.leads \
+                         where pg_catalog.isfinite(created_at))",
             2,
-            2,
+            1,
         ),
+        // Last: the workload may leave the row that is inserted here as that of the greatest id.
+        ("insert into public.leads (name) values ('A B')", 2, 2),
     ];
     for (damage, missing, extra) in damages {
         assert_eq!(superuser.execute(damage, &[]).await?, 1, "{damage}");
