@@ -51,33 +51,38 @@ async fn backfill_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, Engin
     }
     start(runner).await?;
     loop {
-        let end = steps(runner).await?;
-        if end != (StageEnd::Reached { already: false }) {
+        if let Some(end) = steps(runner).await? {
             return Ok(end);
         }
-        if let Some(end) = close(runner).await? {
-            return Ok(end);
+        match close(runner).await? {
+            Closing::Gap => {}
+            Closing::Stopped => return Ok(StageEnd::Stopped),
+            Closing::Closed => break,
         }
+    }
+    // Constraints that were added after the copy may have refused what was written since.
+    match retry_refused_rows(runner).await? {
+        StageEnd::Reached { .. } => Ok(StageEnd::Reached { already: false }),
+        end => Ok(end),
     }
 }
 
-/// Runs the steps that are not done.
-async fn steps(runner: &mut Runner<'_>) -> Result<StageEnd, EngineError> {
+/// Runs the steps that are not done. `None` when all of them are.
+async fn steps(runner: &mut Runner<'_>) -> Result<Option<StageEnd>, EngineError> {
     let steps: Vec<Step> = runner.plan.steps_to(Stage::Backfilled).cloned().collect();
     for step in &steps {
         let end = match step.action {
             Action::Backfill => Box::pin(copy(runner, step)).await?,
             _ => match executor::run(runner, step, Also::Nothing).await? {
-                StepEnd::Done => StageEnd::Reached { already: false },
-                StepEnd::Stopped => StageEnd::Stopped,
+                StepEnd::Done => None,
+                StepEnd::Stopped => Some(StageEnd::Stopped),
             },
         };
-        match end {
-            StageEnd::Reached { .. } => {}
-            StageEnd::Stopped | StageEnd::RowErrors(_) => return Ok(end),
+        if end.is_some() {
+            return Ok(end);
         }
     }
-    Ok(StageEnd::Reached { already: false })
+    Ok(None)
 }
 
 /// Whether dual-write had a gap, which is mended now. Before the backfill has closed nothing is
@@ -126,9 +131,10 @@ async fn analyze_if_never_done(
     Ok(())
 }
 
-async fn copy(runner: &mut Runner<'_>, step: &Step) -> Result<StageEnd, EngineError> {
+/// The step of the copy; `None` when it is done.
+async fn copy(runner: &mut Runner<'_>, step: &Step) -> Result<Option<StageEnd>, EngineError> {
     if executor::is_done(runner, step).await? {
-        return Ok(StageEnd::Reached { already: true });
+        return Ok(None);
     }
     let events = &runner.engine.events;
     events.emit(Event::StepStarted {
@@ -139,9 +145,9 @@ async fn copy(runner: &mut Runner<'_>, step: &Step) -> Result<StageEnd, EngineEr
     let ending = run_job(runner).await?;
     failpoint::hit("backfill/before-record");
     match ending {
-        Ending::Stopped => return Ok(StageEnd::Stopped),
+        Ending::Stopped => return Ok(Some(StageEnd::Stopped)),
         Ending::Copied { row_errors } if row_errors > 0 => {
-            return Ok(StageEnd::RowErrors(row_errors));
+            return Ok(Some(StageEnd::RowErrors(row_errors)));
         }
         Ending::Copied { .. } => {}
     }
@@ -157,7 +163,7 @@ async fn copy(runner: &mut Runner<'_>, step: &Step) -> Result<StageEnd, EngineEr
     events.emit(Event::StepFinished {
         step: step.id.clone(),
     });
-    Ok(StageEnd::Reached { already: false })
+    Ok(None)
 }
 
 /// One run of the copy; recorded rows are tried again at its start.
@@ -226,15 +232,24 @@ async fn retry_refused_rows(runner: &mut Runner<'_>) -> Result<StageEnd, EngineE
     }
 }
 
-/// After the last write of ours: nobody may see the target as it was before. `None` where
-/// dual-write had a gap since the run began: what passed by is copied first.
-async fn close(runner: &mut Runner<'_>) -> Result<Option<StageEnd>, EngineError> {
+/// How closing ended.
+enum Closing {
+    /// The stage is reached.
+    Closed,
+    /// Told to stop.
+    Stopped,
+    /// Dual-write had a gap since the run began: what passed by is copied first.
+    Gap,
+}
+
+/// After the last write of ours: nobody may see the target as it was before.
+async fn close(runner: &mut Runner<'_>) -> Result<Closing, EngineError> {
     failpoint::hit("backfill/before-horizon");
     if !horizon(runner).await? {
-        return Ok(Some(StageEnd::Stopped));
+        return Ok(Closing::Stopped);
     }
     if mend_gap(runner).await? {
-        return Ok(None);
+        return Ok(Closing::Gap);
     }
     let (engine, id) = (runner.engine, runner.record.id);
     let transaction = runner
@@ -249,7 +264,7 @@ async fn close(runner: &mut Runner<'_>) -> Result<Option<StageEnd>, EngineError>
     failpoint::hit("backfill/before-close-commit");
     transaction.commit().await?;
     runner.record.stage = stage;
-    Ok(Some(StageEnd::Reached { already: false }))
+    Ok(Closing::Closed)
 }
 
 /// Waits until nobody can see the target as it was before our last write; `false` when told to

@@ -53,6 +53,9 @@ hazards! {
     DependentDropped = "DEPENDENT_DROPPED",
     /// A function keeps plans that a change of the columns breaks, and cannot be touched.
     DependentFunction = "DEPENDENT_FUNCTION",
+    /// Code of the table's own depends on the session that writes a row, and on the mirror that is
+    /// another one.
+    ContextDependent = "CONTEXT_DEPENDENT",
     /// Each written row is a subtransaction of its own.
     Subtransactions = "SUBTRANSACTIONS",
     /// Transactions at REPEATABLE READ or SERIALIZABLE may get 40001 more often.

@@ -2,6 +2,7 @@
 
 use bytesize::ByteSize;
 use crossfade_plan::hazard::{Hazard, HazardId, Severity};
+use crossfade_postgres::catalog::Context;
 use crossfade_postgres::catalog::facts::CastContext;
 
 use crate::facts::Facts;
@@ -53,6 +54,40 @@ pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
     disk_space.bytes = size;
     prepared_statements(target, facts);
     functions(target);
+    context_dependences(target);
+}
+
+/// What a CHECK, say, does in a session of the application's, and may not do where rows are copied
+/// and mirrored: under a `search_path` of ours, as the table's owner.
+fn context_dependences(target: &mut TargetTable<'_>) {
+    for found in target.context_dependences() {
+        let (code, place) = (&found.code, &found.place);
+        let (explanation, remedy) = match found.on {
+            Context::SearchPath => (
+                format!(
+                    "{place} runs it. Rows are copied and mirrored under search_path = pg_catalog, pg_temp: \
+                     names in it that only another path finds are not found then, and the copy is refused \
+                     row by row (the applications' statements succeed)"
+                ),
+                "alter function ... set search_path to the path that it needs, or accept this if it needs none",
+            ),
+            Context::Role => (
+                format!(
+                    "{place} asks for it. Rows are copied by the migrating role and mirrored by the table's \
+                     owner: where the row is right for the writer only, the copy is refused row by row (the \
+                     applications' statements succeed)"
+                ),
+                "use session_user or a column instead, or accept this if it holds for the table's owner too",
+            ),
+        };
+        target.warn(
+            HazardId::ContextDependent,
+            Severity::Danger,
+            code,
+            explanation,
+            remedy,
+        );
+    }
 }
 
 /// What catches a row that the other side refuses is an exception block, and that is a

@@ -6,7 +6,7 @@ use crossfade_plan::Ident;
 use crossfade_plan::file::{IndexExpression, PlanPath, SqlText};
 use crossfade_plan::hazard::{Hazard, HazardId, Severity};
 use crossfade_plan::mapping::Value;
-use crossfade_postgres::catalog::{Column, Generated, Identity, Table};
+use crossfade_postgres::catalog::{Column, ContextDependence, Generated, Identity, Table};
 
 use crate::column_type::ColumnType;
 use crate::error::{PlanError, PlanErrorKind};
@@ -251,6 +251,17 @@ impl<'a> TargetTable<'a> {
         });
         let last = self.hazards.len() - 1;
         &mut self.hazards[last]
+    }
+
+    /// Code that dual-write runs on one of the sides and that depends on the session. A default
+    /// runs only where the way back has no value for its column.
+    pub(crate) fn context_dependences(&self) -> Vec<&'a ContextDependence> {
+        let source = self.source;
+        let runs = |one: &&ContextDependence| {
+            let given = |column| self.back.contains_key(column);
+            !one.default_of.as_ref().is_some_and(given)
+        };
+        source.context_dependences.iter().filter(runs).collect()
     }
 
     /// What each column of the source is called now, where it lives on.

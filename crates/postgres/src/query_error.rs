@@ -4,7 +4,7 @@ use std::fmt;
 
 use tokio_postgres::error::{ErrorPosition, SqlState};
 
-use crate::sqlstate::{ErrorClass, classify, message_is_free_of_values};
+use crate::sqlstate::{ErrorClass, classify, is_of_code, message_is_free_of_values};
 
 /// Why a statement failed.
 ///
@@ -22,6 +22,8 @@ struct Details {
     table: Option<String>,
     column: Option<String>,
     constraint: Option<String>,
+    // Whether it came up inside a function that has a name.
+    in_function: bool,
     // Never the driver's error for a server's error: its text has message and DETAIL in it.
     transport: Option<tokio_postgres::Error>,
 }
@@ -71,6 +73,12 @@ impl QueryError {
         self.0.constraint.as_deref()
     }
 
+    /// Whether a function that the statement ran has failed for a reason of its own: a name that
+    /// it does not find, or what it raises.
+    pub fn is_of_called_function(&self) -> bool {
+        self.0.in_function && self.sqlstate().is_some_and(is_of_code)
+    }
+
     /// The same error, placed in the statement without the first `characters` of what was sent.
     pub(crate) fn without_prefix(mut self, characters: usize) -> Self {
         let characters = u32::try_from(characters).unwrap_or(u32::MAX);
@@ -104,6 +112,7 @@ impl From<tokio_postgres::Error> for QueryError {
                 table: None,
                 column: None,
                 constraint: None,
+                in_function: false,
                 transport: Some(error),
             }));
         };
@@ -125,6 +134,9 @@ impl From<tokio_postgres::Error> for QueryError {
             table: owned(db.table()),
             column: owned(db.column()),
             constraint: owned(db.constraint()),
+            in_function: db
+                .where_()
+                .is_some_and(|place| !place.contains("inline_code_block")),
             transport: None,
         }))
     }

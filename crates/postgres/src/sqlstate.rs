@@ -38,6 +38,15 @@ pub fn classify(state: &SqlState) -> ErrorClass {
     }
 }
 
+/// Whether it tells of faulty code or of what code raises, not of values, locks or the server.
+pub(crate) fn is_of_code(state: &SqlState) -> bool {
+    state.code() != "42501"
+        && matches!(
+            state.code().get(..2),
+            Some("38" | "39" | "3F" | "42" | "P0")
+        )
+}
+
 /// Whether PostgreSQL's message for this SQLSTATE never holds a value of a row.
 ///
 /// Data exceptions and constraint violations print the values that they refuse, and a `raise` in

@@ -152,7 +152,7 @@ impl<'a> Blueprint<'a> {
                     .carries
                     .is_some_and(|old| old.columns.iter().any(|column| !self.kept_apart(column)))
         });
-        if adds || checks || unique {
+        if adds || checks || unique || self.depends_on_session() {
             MirrorConstraints::Stricter
         } else {
             MirrorConstraints::NotStricter
@@ -172,11 +172,17 @@ impl<'a> Blueprint<'a> {
                 && index.name != self.key.name
                 && (!survives || index.columns.iter().any(|column| !self.copied_back(column)))
         });
-        if stricter {
+        if stricter || self.depends_on_session() {
             MirrorConstraints::Stricter
         } else {
             MirrorConstraints::NotStricter
         }
+    }
+
+    /// Whether a row that the written side took may be refused on the other side only because
+    /// another session writes it there: nothing pins what the table's own code depends on.
+    fn depends_on_session(&self) -> bool {
+        rule::holds("planner/context-refuses") && !self.target.context_dependences().is_empty()
     }
 
     /// CHECKs of the source that a row of the target may break.

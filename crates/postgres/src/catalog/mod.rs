@@ -17,6 +17,7 @@ mod parts;
 mod physical;
 mod policy;
 mod publication;
+mod row_code;
 mod sequence;
 mod statistics;
 mod table;
@@ -37,6 +38,7 @@ pub use index::{Index, IndexConstraint, IndexKey, KeyValue};
 pub use physical::{Estimates, relation_filenode};
 pub use policy::{Policy, PolicyCommand, Rule, RuleEvent};
 pub use publication::{Publication, PublicationScope};
+pub use row_code::{Context, ContextDependence};
 pub use sequence::{Sequence, SequenceUse, SharedSequence};
 pub use statistics::ExtendedStatistics;
 pub use table::{

@@ -6,8 +6,9 @@ use crossfade_plan::{Ident, QualifiedName};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Acl, Column, Constraint, ConstraintKind, Dependent, ExtendedStatistics, InboundForeignKey,
-    Index, MentioningFunction, Policy, Publication, Rule, Sequence, SharedSequence, Trigger,
+    Acl, Column, Constraint, ConstraintKind, ContextDependence, Dependent, ExtendedStatistics,
+    InboundForeignKey, Index, MentioningFunction, Policy, Publication, Rule, Sequence,
+    SharedSequence, Trigger,
 };
 
 /// Storage parameters and the like: name to value.
@@ -93,6 +94,9 @@ pub struct Table {
     pub dependents: Vec<Dependent>,
     /// Functions whose code mentions it. They are no part of it: see [`parts`](Self::parts).
     pub mentioning_functions: Vec<MentioningFunction>,
+    /// Code that its rows run and that depends on the session. No part of it either: what mends it
+    /// must not be drift.
+    pub context_dependences: Vec<ContextDependence>,
 }
 
 /// The kind of a relation.

@@ -33,6 +33,7 @@ const CHILDREN: &str = include_str!("children.sql");
 const STATISTICS: &str = include_str!("statistics.sql");
 const DEPENDENTS: &str = include_str!("dependents.sql");
 const FUNCTIONS: &str = include_str!("functions.sql");
+const ROW_CODE: &str = include_str!("row_code.sql");
 
 /// What the first statement reads: everything of which a table has only one.
 #[derive(Deserialize)]
@@ -164,6 +165,7 @@ async fn load(
         statistics: list(queries, "statistics", STATISTICS, &own).await?,
         security_labels: head.security_labels,
         mentioning_functions: mentioning(queries, oid, name, &dependents).await?,
+        context_dependences: list(queries, "row code", ROW_CODE, &own).await?,
         dependents,
     }))
 }
