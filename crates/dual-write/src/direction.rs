@@ -62,9 +62,10 @@ impl Direction<'_> {
                 let mut statements = vec![
                     format!(
                         "create function {name}() returns trigger language plpgsql volatile{security}\
-                         {path}{}{} as {}",
+                         {path}{}{}{} as {}",
                         index_only(),
                         self.pinned_settings(),
+                        self.pinned_syntax(),
                         sql::dollar_quoted(&body)
                     ),
                     format!("alter function {name}() owner to {}", self.owner),
@@ -143,7 +144,23 @@ impl Direction<'_> {
              set extra_float_digits = '1' set bytea_output = 'hex'"
         }
     }
+
+    /// The function is compiled in each session of the application's: where it holds a user's
+    /// expression, that must be read as it was when the plan was made.
+    fn pinned_syntax(&self) -> &'static str {
+        let images = &self.mapping.forward;
+        let written = |image: &Image| matches!(image.value, Value::Expression(_));
+        if images.iter().any(written) && rule::holds("dual-write/pinned-syntax") {
+            SYNTAX
+        } else {
+            ""
+        }
+    }
 }
+
+/// Settings that change what the text of an expression means.
+const SYNTAX: &str = " set standard_conforming_strings = on set transform_null_equals = off \
+     set array_nulls = on set xmloption = content set xmlbinary = base64";
 
 /// The built-in types to which a cast that can't fail neither prints nor parses anything.
 const NO_TEXT: [&str; 6] = ["int2", "int4", "int8", "numeric", "float8", "inet"];

@@ -13,6 +13,7 @@ mod hazards;
 mod images;
 mod index_definition;
 mod key;
+mod moment;
 mod names;
 mod operations;
 mod planning;
@@ -22,6 +23,7 @@ pub mod render;
 mod survivors;
 mod table_strategy;
 mod target;
+mod tokens;
 
 pub use checker::{Finding, check};
 pub use column_type::ColumnType;

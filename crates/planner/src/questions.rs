@@ -8,6 +8,7 @@ use crate::column_type::ColumnType;
 use crate::error::{PlanError, PlanErrorKind};
 use crate::facts::Facts;
 use crate::index_definition::quoted;
+use crate::moment;
 use crate::survivors::Survivors;
 use crate::target::{AddedKey, TargetTable};
 
@@ -113,6 +114,9 @@ impl Ask {
                     return Err(error(PlanErrorKind::Expression, message).help(help));
                 }
             }
+        }
+        if self.of_the_file && moment::is_read_by(&self.question.text) {
+            return Ok(Volatility::Volatile);
         }
         Ok(found.volatility)
     }

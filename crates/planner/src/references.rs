@@ -9,22 +9,17 @@
 use std::collections::BTreeMap;
 
 use crossfade_plan::Ident;
-use squawk_lexer::{TokenKind, tokenize};
+use squawk_lexer::TokenKind;
+
+use crate::tokens::{self, Token};
 
 /// An identifier that bears a column's name but might be something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ambiguous(pub(crate) Ident);
 
-/// A token that is neither white space nor a comment.
-struct Word<'a> {
-    kind: TokenKind,
-    text: &'a str,
-    start: usize,
-}
-
 /// Whether an identifier of this name occurs in the expression, as whatever.
 pub(crate) fn mentions(expression: &str, column: &Ident) -> bool {
-    words(expression)
+    tokens::of(expression)
         .iter()
         .any(|word| identifier(word).is_some_and(|name| name == column.as_str()))
 }
@@ -34,7 +29,7 @@ pub(crate) fn renamed(
     expression: &str,
     names: &BTreeMap<Ident, Ident>,
 ) -> Result<String, Ambiguous> {
-    let words = words(expression);
+    let words = tokens::of(expression);
     let mut output = String::with_capacity(expression.len());
     let mut copied = 0;
     for (at, word) in words.iter().enumerate() {
@@ -63,7 +58,7 @@ enum Role {
     Unclear,
 }
 
-fn role(words: &[Word<'_>], at: usize) -> Role {
+fn role(words: &[Token<'_>], at: usize) -> Role {
     let text = |index: Option<usize>| {
         index
             .and_then(|index| words.get(index))
@@ -97,7 +92,7 @@ fn role(words: &[Word<'_>], at: usize) -> Role {
 
 /// Whether only identifiers stand between a `::` and the word: `x::double precision`. The words
 /// that may follow a type in an expression end it.
-fn in_type_name(words: &[Word<'_>], at: usize) -> bool {
+fn in_type_name(words: &[Token<'_>], at: usize) -> bool {
     const ENDS: [&str; 12] = [
         "and", "or", "then", "else", "end", "when", "is", "in", "like", "between", "collate", "not",
     ];
@@ -118,7 +113,7 @@ fn in_type_name(words: &[Word<'_>], at: usize) -> bool {
     false
 }
 
-fn identifier(word: &Word<'_>) -> Option<String> {
+fn identifier(word: &Token<'_>) -> Option<String> {
     match word.kind {
         TokenKind::Ident => Some(word.text.to_ascii_lowercase()),
         TokenKind::QuotedIdent { uescape: false, .. } => {
@@ -127,26 +122,6 @@ fn identifier(word: &Word<'_>) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn words(expression: &str) -> Vec<Word<'_>> {
-    let mut start = 0;
-    tokenize(expression)
-        .filter_map(|token| {
-            let end = start + token.len as usize;
-            let word = Word {
-                kind: token.kind,
-                text: expression.get(start..end)?,
-                start,
-            };
-            start = end;
-            let blank = matches!(
-                token.kind,
-                TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. }
-            );
-            (!blank).then_some(word)
-        })
-        .collect()
 }
 
 #[cfg(test)]

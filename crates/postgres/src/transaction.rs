@@ -110,7 +110,12 @@ const SETTINGS: &str = "select pg_catalog.set_config('lock_timeout', (case when 
      pg_catalog.set_config('datestyle', 'ISO, MDY', true), \
      pg_catalog.set_config('intervalstyle', 'postgres', true), \
      pg_catalog.set_config('extra_float_digits', '1', true), \
-     pg_catalog.set_config('bytea_output', 'hex', true)";
+     pg_catalog.set_config('bytea_output', 'hex', true), \
+     pg_catalog.set_config('standard_conforming_strings', 'on', true), \
+     pg_catalog.set_config('transform_null_equals', 'off', true), \
+     pg_catalog.set_config('array_nulls', 'on', true), \
+     pg_catalog.set_config('xmloption', 'content', true), \
+     pg_catalog.set_config('xmlbinary', 'base64', true)";
 
 /// An open transaction. Ends by [`commit`](Self::commit) or [`rollback`](Self::rollback); one that
 /// is dropped cancels its statement and closes its connection.

@@ -12,10 +12,17 @@ const CREATES: &str =
     "select pg_catalog.has_schema_privilege($1::text::pg_catalog.name, $2, 'create')";
 const MAY_CREATE: &str = "select pg_catalog.has_schema_privilege($1, 'create')";
 
-/// Membership in the table's owner, and CREATE on its schema for both.
+const USES: &str = "select pg_catalog.has_schema_privilege($1::text::pg_catalog.name, $2, 'usage')";
+const LACKS: &str = "select coalesce(pg_catalog.string_agg(pg_catalog.upper(p.name), ', '), '') \
+     from pg_catalog.unnest(array['select', 'insert', 'update', 'delete', 'truncate']) as p (name) \
+     where not pg_catalog.has_table_privilege($1::text::pg_catalog.name, $2::pg_catalog.oid, p.name)";
+
+/// Membership in the table's owner, CREATE on its schema for both, and the owner's own rights on
+/// the table.
 ///
-/// The owner needs it too: the target and the functions become the owner's, and the server lets
-/// nobody own what he could not have created.
+/// The owner needs CREATE too: the target and the functions become the owner's, and the server lets
+/// nobody own what he could not have created. The triggers write as the owner, and the target has
+/// the table's rights: an owner who has revoked his own could not mirror a single write.
 pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError> {
     let table = &context.expansion.table;
     let (owner, schema) = (table.owner.as_str(), table.name.schema.as_str());
@@ -45,8 +52,41 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
         );
         return Ok(Finding::of(CHECK, Outcome::Fail, message, remedy));
     }
+    let uses: bool = value(
+        context,
+        USES,
+        &[(&owner, Type::TEXT), (&schema, Type::TEXT)],
+    )
+    .await?;
+    if !uses {
+        let message = format!(
+            "the table's owner {} may not use schema {}: the triggers, which write as the owner, would \
+             fail the applications' statements",
+            table.owner, table.name.schema
+        );
+        let remedy = format!(
+            "grant usage on schema {} to {}",
+            table.name.schema, table.owner
+        );
+        return Ok(Finding::of(CHECK, Outcome::Fail, message, remedy));
+    }
+    let lacks: String = value(
+        context,
+        LACKS,
+        &[(&owner, Type::TEXT), (&table.oid, Type::OID)],
+    )
+    .await?;
+    if !lacks.is_empty() {
+        let message = format!(
+            "the table's owner {} has not {lacks} on it: the triggers, which write as the owner, would \
+             fail the applications' statements",
+            table.owner
+        );
+        let remedy = format!("grant {lacks} on {} to {}", table.name, table.owner);
+        return Ok(Finding::of(CHECK, Outcome::Fail, message, remedy));
+    }
     Ok(Finding::pass(
         CHECK,
-        "member of the owner, may create in the schema",
+        "member of the owner, may create in the schema; the owner may write the table",
     ))
 }

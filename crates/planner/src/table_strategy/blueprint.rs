@@ -3,14 +3,12 @@
 use crossfade_dual_write::{Direction, MirrorConstraints, Refusals};
 use crossfade_plan::execution::DualWriteNames;
 use crossfade_plan::file::PlanFile;
-use crossfade_plan::mapping::{Mapping, Totality, Value};
+use crossfade_plan::mapping::{Mapping, Value};
 use crossfade_plan::objects::Objects;
 use crossfade_plan::{Ident, QualifiedName};
 use crossfade_postgres::catalog::{Constraint, ConstraintKind};
 use crossfade_postgres::rule;
 
-use crate::casts;
-use crate::column_type::ColumnType;
 use crate::index_definition::IndexDefinition;
 use crate::names;
 use crate::survivors::Survivors;
@@ -131,60 +129,6 @@ impl<'a> Blueprint<'a> {
         self.mapping.key.iter().any(|key| key.target == *column)
     }
 
-    /// Whether the target will refuse what the source accepts.
-    fn forward_mirror(&self) -> MirrorConstraints {
-        let adds = !self.target.checks.is_empty()
-            || self.target.indexes.iter().any(|index| index.unique)
-            || self.target.columns.iter().any(|column| {
-                let was = column.carries.is_some_and(|old| old.not_null);
-                column.not_null && (!was || self.is_computed(&column.name))
-            });
-        let checks = self.survivors.checks.iter().any(|check| {
-            check
-                .constraint
-                .columns
-                .iter()
-                .any(|column| !self.copied(column))
-        });
-        let unique = self.secondary_indexes().iter().any(|index| {
-            index.unique
-                && index
-                    .carries
-                    .is_some_and(|old| old.columns.iter().any(|column| !self.kept_apart(column)))
-        });
-        if adds || checks || unique || self.depends_on_session() {
-            MirrorConstraints::Stricter
-        } else {
-            MirrorConstraints::NotStricter
-        }
-    }
-
-    /// Whether the old side will refuse what the new side accepts, once the swap has dropped what
-    /// it drops: its unique indexes stay, since a rollback could not build them in time.
-    fn reverse_mirror(&self) -> MirrorConstraints {
-        let stricter = self.target.source.indexes.iter().any(|index| {
-            let survives = self
-                .survivors
-                .indexes
-                .iter()
-                .any(|one| one.name == index.name);
-            index.unique
-                && index.name != self.key.name
-                && (!survives || index.columns.iter().any(|column| !self.copied_back(column)))
-        });
-        if stricter || self.depends_on_session() {
-            MirrorConstraints::Stricter
-        } else {
-            MirrorConstraints::NotStricter
-        }
-    }
-
-    /// Whether a row that the written side took may be refused on the other side only because
-    /// another session writes it there: nothing pins what the table's own code depends on.
-    fn depends_on_session(&self) -> bool {
-        rule::holds("planner/context-refuses") && !self.target.context_dependences().is_empty()
-    }
-
     /// CHECKs of the source that a row of the target may break.
     pub(crate) fn loosened_checks(&self) -> Vec<&'a Constraint> {
         if !rule::holds("cutover/loosen-mirror") {
@@ -225,53 +169,5 @@ impl<'a> Blueprint<'a> {
             )
             .map(|column| &column.name)
             .collect()
-    }
-
-    fn is_computed(&self, target: &Ident) -> bool {
-        self.mapping
-            .forward_image(target)
-            .is_none_or(|image| matches!(image.value, Value::Expression(_)))
-    }
-
-    /// Whether a column of the source is in the target as it is.
-    fn copied(&self, source: &Ident) -> bool {
-        self.mapping
-            .forward
-            .iter()
-            .any(|image| matches!(&image.value, Value::Column(column) if column == source))
-            || self.generated(source)
-    }
-
-    /// Whether different values of a column of the source are different in the target.
-    fn kept_apart(&self, source: &Ident) -> bool {
-        self.copied(source)
-            || self.target.columns.iter().any(|column| {
-                let cast = matches!(
-                    column.image.as_ref().map(|image| &image.value),
-                    Some(Value::Cast(_))
-                );
-                column.carries.is_some_and(|old| {
-                    old.name == *source
-                        && cast
-                        && casts::keeps_apart(&ColumnType::of(old), &column.column_type)
-                })
-            })
-    }
-
-    /// Whether a column of the source gets back what is in the target as it is.
-    fn copied_back(&self, source: &Ident) -> bool {
-        self.generated(source)
-            || self.mapping.reverse.iter().any(|image| {
-                image.column == *source
-                    && image.totality == Totality::Total
-                    && matches!(image.value, Value::Column(_))
-            })
-    }
-
-    /// A generated column is made of copied ones, or it would not have been carried over.
-    fn generated(&self, source: &Ident) -> bool {
-        self.target.columns.iter().any(|column| {
-            column.generated.is_some() && column.carries.is_some_and(|old| old.name == *source)
-        })
     }
 }

@@ -10,4 +10,5 @@ pub(crate) mod functions;
 pub(crate) mod sequences;
 pub(crate) mod settings;
 pub(crate) mod step;
+mod strictness;
 pub(crate) mod swap;

@@ -77,7 +77,7 @@ pub async fn expression(
     let head = format!("{FILTER_HEAD}{}{FILTER_MIDDLE}", subqueries(inputs));
     let volatility = match guarded(queries, &head, text, FILTER_TAIL).await? {
         Ok(rows) => match rows.first() {
-            Some(row) if filters(&row.try_get(0)?) => Volatility::Volatile,
+            Some(row) if is_of_more_than_the_row(&row.try_get(0)?) => Volatility::Volatile,
             _ => Volatility::Stable,
         },
         Err(rejection) => return Ok(Err(rejection)),
@@ -187,11 +187,16 @@ fn select_list(
     list
 }
 
-/// Whether a plan tests rows, somewhere.
-fn filters(plan: &Value) -> bool {
+/// Whether a plan tests rows, somewhere, or reads a table: what another table holds changes
+/// without a write of the row.
+fn is_of_more_than_the_row(plan: &Value) -> bool {
     match plan {
-        Value::Object(object) => object.contains_key("Filter") || object.values().any(filters),
-        Value::Array(array) => array.iter().any(filters),
+        Value::Object(object) => {
+            object.contains_key("Filter")
+                || object.contains_key("Relation Name")
+                || object.values().any(is_of_more_than_the_row)
+        }
+        Value::Array(array) => array.iter().any(is_of_more_than_the_row),
         _ => false,
     }
 }

@@ -1,14 +1,12 @@
 //! Code of the table's own that depends on the session: it is named, the applications never feel
 //! it, and what pins it lets the migration through.
 
-use crossfade_engine::{
-    Comparison, Engine, EngineError, Limits, StageEnd, VerifyEnd, VerifyRequest,
-};
+use crossfade_engine::{EngineError, Loss};
 use crossfade_plan::hazard::HazardId;
-use crossfade_plan::{Ident, MigrationName, QualifiedName};
-use crossfade_state::Verdict;
-use crossfade_testkit::{Result, Role, Session};
-use crossfade_tests::{Scene, plan_file};
+use crossfade_testkit::Result;
+use crossfade_tests::plan_file;
+
+use crate::{DONE, Things, is_exact};
 
 /// What `positive` does depends on the path: it calls `is_more` by its bare name. Both are volatile,
 /// as functions are whose authors said nothing: the planner sees no more than their names.
@@ -22,79 +20,26 @@ const SCHEMA: &str = "create function public.is_more(a integer, b integer) retur
      insert into public.things (id, n) select i, i from generate_series(1, 500) i; \
      analyze public.things";
 
-const PLAN: &str = "
-name: things_wider
-table: public.things
-operations:
-  - change_type: { column: id, type: bigint }
-";
+const WIDER: &str = "  - change_type: { column: id, type: bigint }";
 
 const PIN: &str = "alter function public.positive(integer) set search_path = public";
 
-const DONE: StageEnd = StageEnd::Reached { already: false };
-
-struct Things {
-    scene: Scene,
-    app: Session,
-    name: MigrationName,
-}
-
-impl Things {
-    async fn create(schema: &str) -> Result<Self> {
-        let scene = Scene::empty().await?;
-        scene.admin.run(schema).await?;
-        let table = QualifiedName::parse("public.things")?;
-        scene.give_to_owner(&table).await?;
-        let app = Ident::new(scene.database.app())?;
-        let grant = format!("grant select, insert, update, delete on public.things to {app}");
-        scene.admin.run(&grant).await?;
-        let app = scene.database.session("app", Role::App).await?;
-        let name = MigrationName::new("things_wider")?;
-        Ok(Self { scene, app, name })
-    }
-
-    /// An engine that accepts the hazard.
-    async fn accepting(&self) -> Result<Engine> {
-        let limits = Limits {
-            free_disk_bytes: Some(u64::MAX),
-            allowed_hazards: [HazardId::ContextDependent].into(),
-            ..Limits::default()
-        };
-        self.scene.engine_with(limits).await
-    }
-
-    /// Each kind of write; none may fail, whatever the mirror makes of it.
-    async fn write(&self, key: u32) -> Result<()> {
-        let sql = format!(
-            "insert into public.things (id, n) values ({key}, 1); \
-             update public.things set n = n + 1 where id in ({key}, 7); \
-             delete from public.things where id = {key} - 100"
-        );
-        Ok(self.app.run(&sql).await?)
-    }
-
-    async fn refused(&self) -> Result<i64> {
-        let count = "select count(*) from crossfade.row_error";
-        Ok(self.scene.admin.query_one_value(count).await?)
-    }
-}
-
-async fn is_exact(engine: &Engine, name: &MigrationName) -> Result<bool> {
-    let request = VerifyRequest {
-        comparison: Comparison::Full,
-        seed: 3,
-    };
-    match engine.verify(name, request).await? {
-        VerifyEnd::Done { report, .. } => Ok(report.verdict == Verdict::Exact),
-        _ => Ok(false),
-    }
+/// Each kind of write; none may fail, whatever the mirror makes of it.
+async fn write(things: &Things, key: u32) -> Result<()> {
+    let sql = format!(
+        "insert into public.things (id, n) values ({key}, 1); \
+         update public.things set n = n + 1 where id in ({key}, 7); \
+         delete from public.things where id = {key} - 100"
+    );
+    Ok(things.app.run(&sql).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_depends_on_the_path_has_to_be_accepted() -> Result<()> {
     let things = Things::create(SCHEMA).await?;
     let engine = things.scene.engine().await?;
-    let Err(EngineError::Hazards(found)) = engine.expand(&plan_file(PLAN)?, None).await else {
+    let plan = format!("name: things\ntable: public.things\noperations:\n{WIDER}");
+    let Err(EngineError::Hazards(found)) = engine.expand(&plan_file(&plan)?, None).await else {
         return Err("nobody was told".into());
     };
     let told: Vec<_> = found
@@ -112,8 +57,8 @@ async fn what_depends_on_the_path_has_to_be_accepted() -> Result<()> {
 async fn applications_go_on_where_the_mirror_cannot_run_it() -> Result<()> {
     let things = Things::create(SCHEMA).await?;
     let engine = things.accepting().await?;
-    engine.expand(&plan_file(PLAN)?, None).await?;
-    things.write(1001).await?;
+    things.expand(&engine, WIDER).await?;
+    write(&things, 1001).await?;
     assert_eq!(
         things.refused().await?,
         0,
@@ -123,7 +68,7 @@ async fn applications_go_on_where_the_mirror_cannot_run_it() -> Result<()> {
         return Err("the constraint was validated".into());
     };
     assert!(error.is_of_called_function(), "{error}");
-    things.write(1002).await?;
+    write(&things, 1002).await?;
     assert_eq!(things.refused().await?, 2, "one row was added, one changed");
     // Nothing is wrong with the rows: with a path of its own, the function takes them.
     things.scene.admin.run(PIN).await?;
@@ -131,10 +76,7 @@ async fn applications_go_on_where_the_mirror_cannot_run_it() -> Result<()> {
     assert_eq!(engine.backfill(&things.name).await?, DONE);
     assert_eq!(things.refused().await?, 0);
     assert!(is_exact(&engine, &things.name).await?);
-    engine
-        .rollback(&things.name, crossfade_engine::Loss::Refused)
-        .await?;
-    assert_eq!(things.scene.left_behind().await?, Vec::<String>::new());
+    things.roll_back(&engine, Loss::Refused).await?;
     Ok(())
 }
 
@@ -143,16 +85,16 @@ async fn a_function_with_a_path_of_its_own_comes_along() -> Result<()> {
     let things = Things::create(SCHEMA).await?;
     things.scene.admin.run(PIN).await?;
     let engine = things.scene.engine().await?;
-    engine.expand(&plan_file(PLAN)?, None).await?;
-    things.write(1001).await?;
+    things.expand(&engine, WIDER).await?;
+    write(&things, 1001).await?;
     assert_eq!(engine.backfill(&things.name).await?, DONE);
-    things.write(1002).await?;
+    write(&things, 1002).await?;
     assert!(is_exact(&engine, &things.name).await?);
     assert_eq!(engine.cutover(&things.name).await?, DONE);
-    things.write(1003).await?;
+    write(&things, 1003).await?;
     assert_eq!(things.refused().await?, 0);
     assert_eq!(engine.contract(&things.name).await?, DONE);
-    things.write(1004).await?;
+    write(&things, 1004).await?;
     assert_eq!(things.scene.left_behind().await?, Vec::<String>::new());
     Ok(())
 }
@@ -166,18 +108,16 @@ async fn applications_go_on_where_a_check_asks_who_they_are() -> Result<()> {
          alter table public.things validate constraint own_rows";
     let things = Things::create(schema).await?;
     let engine = things.accepting().await?;
-    engine.expand(&plan_file(PLAN)?, None).await?;
-    things.write(1001).await?;
+    things.expand(&engine, WIDER).await?;
+    write(&things, 1001).await?;
     let ended = engine.backfill(&things.name).await;
     assert!(
         matches!(&ended, Err(EngineError::Query(error)) if error.constraint() == Some("own_rows")),
         "the migrating role has not written them: {ended:?}"
     );
-    things.write(1002).await?;
+    write(&things, 1002).await?;
     assert!(things.refused().await? > 0);
-    engine
-        .rollback(&things.name, crossfade_engine::Loss::Refused)
-        .await?;
-    things.write(1003).await?;
+    things.roll_back(&engine, Loss::Refused).await?;
+    write(&things, 1003).await?;
     Ok(())
 }
