@@ -62,8 +62,9 @@ pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
 fn context_dependences(target: &mut TargetTable<'_>) {
     for found in target.context_dependences() {
         let (code, place) = (&found.code, &found.place);
-        let (explanation, remedy) = match found.on {
+        let (severity, explanation, remedy) = match found.on {
             Context::SearchPath => (
+                Severity::Danger,
                 format!(
                     "{place} runs it. Rows are copied and mirrored under search_path = pg_catalog, pg_temp: \
                      names in it that only another path finds are not found then, and the copy is refused \
@@ -72,6 +73,7 @@ fn context_dependences(target: &mut TargetTable<'_>) {
                 "alter function ... set search_path to the path that it needs, or accept this if it needs none",
             ),
             Context::Role => (
+                Severity::Danger,
                 format!(
                     "{place} asks for it. Rows are copied by the migrating role and mirrored by the table's \
                      owner: where the row is right for the writer only, the copy is refused row by row (the \
@@ -79,10 +81,19 @@ fn context_dependences(target: &mut TargetTable<'_>) {
                 ),
                 "use session_user or a column instead, or accept this if it holds for the table's owner too",
             ),
+            Context::Settings => (
+                Severity::Warning,
+                format!(
+                    "{place} runs it, and it reads settings such as the time zone, which are UTC and ISO where \
+                     rows are checked: a row that is right only under the writer's settings is refused there \
+                     (the applications' statements succeed)"
+                ),
+                "name the zone or the format in the expression, if its values depend on them",
+            ),
         };
         target.warn(
             HazardId::ContextDependent,
-            Severity::Danger,
+            severity,
             code,
             explanation,
             remedy,

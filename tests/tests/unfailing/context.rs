@@ -121,3 +121,26 @@ async fn applications_go_on_where_a_check_asks_who_they_are() -> Result<()> {
     write(&things, 1003).await?;
     Ok(())
 }
+
+/// A CHECK that is right in the writer's time zone only; the cast to text pins another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn applications_go_on_where_a_check_reads_the_time_zone() -> Result<()> {
+    let schema = "create table public.things (id integer primary key, name varchar(9), \
+           at timestamptz, day date, constraint same_day check (at::date = day)); \
+         insert into public.things select i, 'a', '2026-01-01 12:00+00', '2026-01-01' \
+           from generate_series(1, 300) i";
+    let things = Things::create(schema).await?;
+    let engine = things.scene.engine().await?;
+    let operation = "  - change_type: { column: name, type: text }";
+    things.expand(&engine, operation).await?;
+    assert_eq!(engine.backfill(&things.name).await?, DONE);
+    things
+        .app
+        .run(
+            "set timezone = 'Asia/Tokyo'; insert into public.things \
+             values (1001, 'b', '2026-01-01 20:00+00', '2026-01-02')",
+        )
+        .await?;
+    assert_eq!(things.refused().await?, 1);
+    things.roll_back(&engine, Loss::Refused).await
+}

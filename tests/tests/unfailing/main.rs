@@ -1,6 +1,7 @@
 //! No statement of an application's fails because of a migration, whatever one side of it refuses.
 
 mod context;
+mod owner;
 mod stricter;
 
 use crossfade_engine::{Comparison, Engine, Limits, Loss, StageEnd, VerifyEnd, VerifyRequest};

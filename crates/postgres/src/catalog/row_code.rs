@@ -4,8 +4,8 @@ use crossfade_plan::Ident;
 use serde::{Deserialize, Serialize};
 
 /// Code of a CHECK, a domain, a default, a generated column or an index whose result can depend on
-/// the `search_path` or on the role of the session: both are other ones where rows are copied and
-/// mirrored.
+/// the `search_path`, the role or the settings of the session: all are other ones where rows are
+/// copied and mirrored.
 ///
 /// A function counts where nothing pins the names in its body: it is not written in C, has no
 /// `search_path` of its own, and was not parsed when it was created (`begin atomic`). That its body
@@ -32,4 +32,6 @@ pub enum Context {
     SearchPath,
     /// The role that runs the statement.
     Role,
+    /// Settings of the session, such as its time zone.
+    Settings,
 }

@@ -63,6 +63,18 @@ async fn expressions_have_a_type_and_a_volatility() -> Result<()> {
             Volatility::Volatile,
         ),
         ("gen_random_uuid()", "uuid", Volatility::Volatile),
+        // What another table holds is no matter of the row.
+        (
+            "(select count(*) from \"Shop\".customers)",
+            "bigint",
+            Volatility::Volatile,
+        ),
+        (
+            "(select c.id from \"Shop\".customers c where c.id = src.id limit 1)",
+            "bigint",
+            Volatility::Volatile,
+        ),
+        ("(select id + 1)", "integer", Volatility::Stable),
         ("lower(näme) || random()", "text", Volatility::Volatile),
     ];
     for (text, sql_type, volatility) in cases {

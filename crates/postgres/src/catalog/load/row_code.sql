@@ -92,4 +92,12 @@ join (
         ('14', 'current_schema', 'search_path')
 ) as word (number, name, "on")
     on e.tree ~ ('\{SQLVALUEFUNCTION :op ' || word.number || '[ }]')
+union
+-- PostgreSQL's own functions that read settings, such as the time zone. What reads the time of the
+-- transaction has one value on both sides.
+select e.place, e.default_of, p.oid::pg_catalog.regprocedure::text, 'settings'
+from expressions as e
+cross join lateral pg_catalog.regexp_matches(e.tree, ':(?:funcid|opfuncid) ([0-9]+) ', 'g') as found (part)
+join pg_catalog.pg_proc as p on p.oid = found.part[1]::pg_catalog.oid
+where p.provolatile = 's' and p.oid < 16384 and p.proname not in ('now', 'transaction_timestamp')
 order by place, code
