@@ -8,12 +8,12 @@ use crossfade_postgres::{ErrorClass, Queries, TransactionSettings, failpoint, ru
 use crossfade_state::Direction;
 use crossfade_throttle::Throttle;
 
+use crate::built;
 use crate::continuity;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
 use crate::expand::refuse_drift;
-use crate::gate;
 use crate::proof;
 use crate::runner::{Runner, StageEnd, under_lease};
 use crate::watch::Watching;
@@ -256,7 +256,7 @@ async fn close(runner: &mut Runner<'_>) -> Result<Closing, EngineError> {
         .begin("closed", &TransactionSettings::default())
         .await?;
     let closed = Progress::BackfillClosed;
-    gate::record_target(runner, &transaction).await?;
+    built::record_complete(runner, &transaction).await?;
     let stage = engine
         .store
         .advance(&transaction, id, closed, &engine.actor)

@@ -15,6 +15,7 @@ use crate::executor::Attempts;
 use crate::gate::{self, Shut};
 use crate::holders;
 use crate::proof;
+use crate::rollback::altered;
 use crate::runner::{Runner, StageEnd, under_lease};
 use crate::stamp::Stamp;
 use crate::watch::Watching;
@@ -54,13 +55,17 @@ async fn cut_over_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, Engin
     let mut attempts = Attempts::new(runner);
     loop {
         if runner.has_reached(Stage::CutOver) {
+            altered::record(runner).await?;
             return Ok(StageEnd::Reached { already: true });
         }
         if runner.stop().is_cancelled() {
             return Ok(StageEnd::Stopped);
         }
         let error = match Box::pin(attempt(runner, &step)).await {
-            Ok(()) => return Ok(StageEnd::Reached { already: false }),
+            Ok(()) => {
+                altered::record(runner).await?;
+                return Ok(StageEnd::Reached { already: false });
+            }
             Err(error) => void_if_disproved(runner, error).await,
         };
         // After a lost connection the lease is taken anew, which waits for the transaction's end;

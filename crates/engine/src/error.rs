@@ -91,6 +91,12 @@ pub enum EngineError {
     /// Somebody changed one of the tables between the comparison of the catalogs and the locks.
     #[error("a table was altered at the moment of the swap")]
     CatalogMoved,
+    /// The new side is not as the cutover left it: going back would drop what was changed.
+    #[error("the table was altered since the cutover, and a rollback would lose that")]
+    AlteredSince(Vec<Drift>),
+    /// Something was hung on the new side since the cutover, by name.
+    #[error("something depends on the new side of the table, which a rollback drops")]
+    Hanging(Vec<String>),
     /// The verification could not be made.
     #[error(transparent)]
     Verify(#[from] VerifyError),

@@ -11,6 +11,7 @@ use crossfade_postgres::catalog::{Catalog, Table};
 use crossfade_postgres::{Database, Mode, TransactionSettings};
 use crossfade_state::{MigrationRecord, NewMigration, RelationOid, StateError};
 
+use crate::built;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
@@ -230,6 +231,7 @@ async fn expand_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, EngineE
         // The triggers, what they are, and the stage become true at the same moment.
         let last = at + 1 == steps.len();
         let also = if last {
+            built::record_new(runner).await?;
             Also::Progress(Progress::Expanded)
         } else {
             Also::Nothing

@@ -61,17 +61,6 @@ impl std::fmt::Display for Shut {
     }
 }
 
-/// Keeps what the target is once the backfill has built it, in the transaction that closes it.
-pub(crate) async fn record_target(
-    runner: &Runner<'_>,
-    transaction: &Transaction,
-) -> Result<(), EngineError> {
-    let parts = parts(transaction, &runner.plan.mapping.target).await?;
-    let (store, id) = (&runner.engine.store, runner.record.id);
-    store.record_target_catalog(transaction, id, &parts).await?;
-    Ok(())
-}
-
 async fn parts(queries: &impl Queries, name: &QualifiedName) -> Result<CatalogParts, EngineError> {
     let table = Table::load(queries, name).await?;
     let table = table.ok_or_else(|| EngineError::NoTable(name.clone()))?;

@@ -2,6 +2,7 @@
 //! failure.
 
 mod backfill;
+mod built;
 mod concurrent_index;
 mod continuity;
 mod contract;

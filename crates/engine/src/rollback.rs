@@ -5,6 +5,7 @@
 //! Whoever waited for the new side's table or sequence meanwhile still finds it: dropped in the
 //! first one, it would fail them with XX000.
 
+pub(crate) mod altered;
 mod leftovers;
 
 use std::time::Instant;
@@ -13,6 +14,7 @@ use crossfade_dual_write::Gap;
 use crossfade_plan::event::Event;
 use crossfade_plan::{MigrationName, Progress, Stage};
 use crossfade_postgres::{Queries, QueryError, Transaction, TransactionSettings, failpoint, rule};
+use crossfade_state::RelationOid;
 use tokio_postgres::types::Type;
 
 use crate::continuity;
@@ -21,6 +23,7 @@ use crate::error::EngineError;
 use crate::executor::Attempts;
 use crate::holders;
 use crate::runner::{Runner, StageEnd, under_lease};
+use crate::stamp::Stamp;
 use crate::watch::Watching;
 
 /// Whether writes may be lost that the old side could not take.
@@ -95,9 +98,13 @@ async fn attempt(runner: &Runner<'_>, loss: Loss) -> Result<Stage, EngineError> 
         &objects.target,
         &objects.retired,
     ];
+    let compared = match new_side(runner).await? {
+        Some(tables) => Some((tables, altered::check(runner, tables, loss).await?)),
+        None => None,
+    };
     holders::wait_for_long_ones(runner, &tables.map(ToString::to_string)).await?;
     let transaction = runner.begin("rollback", &settings).await?;
-    match undo(runner, &transaction, loss).await {
+    match undo(runner, &transaction, loss, compared.as_ref()).await {
         Ok((locked_at, stage)) => {
             failpoint::hit("rollback/before-commit");
             let committed = transaction.commit().await;
@@ -123,6 +130,7 @@ async fn undo(
     runner: &Runner<'_>,
     transaction: &Transaction,
     loss: Loss,
+    compared: Option<&([RelationOid; 2], Stamp)>,
 ) -> Result<(Instant, Stage), EngineError> {
     let (store, plan) = (&runner.engine.store, &runner.plan);
     let objects = &plan.objects;
@@ -159,6 +167,11 @@ async fn undo(
             return Err(EngineError::Gap(gap));
         }
     }
+    if let Some((tables, before)) = compared
+        && Stamp::read(transaction, *tables).await? != *before
+    {
+        return Err(EngineError::CatalogMoved);
+    }
     let statements = plan.undo_from(from).first.join(";\n");
     transaction.batch(&statements).await?;
     let stage = store
@@ -170,6 +183,17 @@ async fn undo(
         )
         .await?;
     Ok((locked_at, stage))
+}
+
+/// Both tables after the cutover, the new one first; `None` before it.
+async fn new_side(runner: &Runner<'_>) -> Result<Option<[RelationOid; 2]>, EngineError> {
+    if runner.record.stage < Stage::CutOver {
+        return Ok(None);
+    }
+    let (store, id) = (&runner.engine.store, runner.record.id);
+    let session = store.session(&runner.tag("rollback")).await?;
+    let record = store.dual_write_record(&session, id).await?;
+    Ok(record.map(|record| [record.target, runner.record.table_oid]))
 }
 
 /// A gap in reverse dual-write: the old side may lack writes that nobody counted.

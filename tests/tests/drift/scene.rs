@@ -8,12 +8,19 @@ use crossfade_state::Verdict;
 use crossfade_testkit::Result;
 use crossfade_tests::{Scene, plan_file};
 
-const PLAN: &str = "name: drifted\ntable: public.items\noperations:\n  - change_type: { column: id, type: bigint }\n";
+pub(crate) const PLAN: &str = "name: drifted\ntable: public.items\noperations:\n  - change_type: { column: id, type: bigint }\n";
 /// The row trigger of dual-write.
 pub(crate) const FORWARD: &str = "\"!crossfade_drifted_forward\"";
 pub(crate) const DONE: StageEnd = StageEnd::Reached { already: false };
 
 pub(crate) async fn expanded() -> Result<(Scene, Engine, MigrationName)> {
+    let (scene, engine, name) = with_items().await?;
+    engine.expand(&plan_file(PLAN)?, None).await?;
+    Ok((scene, engine, name))
+}
+
+/// The table before the migration.
+pub(crate) async fn with_items() -> Result<(Scene, Engine, MigrationName)> {
     let scene = Scene::empty().await?;
     scene
         .admin
@@ -27,7 +34,6 @@ pub(crate) async fn expanded() -> Result<(Scene, Engine, MigrationName)> {
         .give_to_owner(&crossfade_plan::QualifiedName::parse("public.items")?)
         .await?;
     let engine = scene.engine().await?;
-    engine.expand(&plan_file(PLAN)?, None).await?;
     Ok((scene, engine, MigrationName::new("drifted")?))
 }
 

@@ -1,5 +1,6 @@
 //! The swap and the way back, with other sessions at every place where it matters.
 
+mod altered;
 mod between;
 mod blocked;
 mod fenced;

@@ -44,6 +44,14 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
             .fold(Failure::of(Code::Drift, &error), |failure, drift| {
                 failure.also(drift.to_string())
             }),
+        EngineError::AlteredSince(ref drifted) => {
+            let failure = Failure::of(Code::AlteredSince, &error);
+            (drifted.iter()).fold(failure, |failure, drift| failure.also(drift.to_string()))
+        }
+        EngineError::Hanging(ref hanging) => {
+            let failure = Failure::of(Code::Hanging, &error);
+            hanging.iter().fold(failure, Failure::also)
+        }
         EngineError::LeaseHeld(ref holder) => Failure::of(Code::LeaseHeld, &error).also(format!(
             "process {} on {}, last sign of life at {}",
             holder.owner.pid(),

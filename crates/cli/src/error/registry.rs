@@ -203,6 +203,14 @@ codes! {
         title: "the stage changed meanwhile and does not allow it any more",
         state: ROLLED_BACK,
         next: "`crossfade status` shows where it stands and names the next step.";
+    AlteredSince = "E0046", Data,
+        title: "going back would lose changes of the table",
+        state: "Nothing was changed by this command; the new side serves on.",
+        next: "Make these changes again on the old side after the rollback; `crossfade rollback --accept-loss` goes back without them.";
+    Hanging = "E0047", Gate,
+        title: "something depends on the new side",
+        state: "Nothing was changed by this command; the new side serves on.",
+        next: "Drop it, or move it to another table; then run the command again.";
     Preflight = "E0050", Gate,
         title: "preflight did not pass",
         state: UNTOUCHED,

@@ -20,7 +20,24 @@ pub(super) fn check(context: &Context<'_>) -> Finding {
     )
 }
 
-fn stranded(table: &Table) -> Vec<String> {
+/// What keeps the table from being dropped, or would go on with it under its other name.
+pub(crate) fn hanging(table: &Table) -> Vec<String> {
+    let inbound = table.inbound_foreign_keys.iter();
+    let children = table.children.iter();
+    let others = table.dependents.iter();
+    [
+        named(
+            "foreign key",
+            inbound.map(|key| format!("{} of {}", key.constraint.name, key.table)),
+        ),
+        named("child", children.map(|child| child.name.to_string())),
+        (others.map(|one| format!("{} {}", one.kind, one.identity))).collect(),
+    ]
+    .concat()
+}
+
+/// What the swap does not carry, by name.
+pub(crate) fn stranded(table: &Table) -> Vec<String> {
     [
         keys_and_constraints(table),
         rules_and_rights(table),

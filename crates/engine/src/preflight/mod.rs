@@ -1,7 +1,7 @@
 //! Preflight: what must be true before a migration may touch anything. One check, one file.
 
 mod connections;
-mod dependents;
+pub(crate) mod dependents;
 mod disk;
 mod kind;
 mod names;

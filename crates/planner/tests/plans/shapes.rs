@@ -179,7 +179,7 @@ async fn only_what_can_be_refused_is_guarded() -> Result<()> {
         "change_type: { column: id, type: bigint }",
         "rename_column: { column: b, to: d }",
         "add_column: { name: d, type: text, up: a }",
-        "add_index: { name: i, columns: [a] }",
+        "add_index: { name: i, columns: [b] }",
         "drop_column: { column: b }",
     ] {
         assert!(!guarded(total).await?, "{total}");
@@ -192,6 +192,8 @@ async fn only_what_can_be_refused_is_guarded() -> Result<()> {
         "set_not_null: { column: a }",
         "add_check: { name: d, check: b < 5 }",
         "add_unique: { columns: [a] }",
+        "add_index: { name: i, columns: [a] }",
+        "add_column: { name: d, type: int, default: current_setting('a.b')::int }",
     ] {
         assert!(guarded(partial).await?, "{partial}");
     }
