@@ -1,8 +1,8 @@
 //! One direction of dual-write: its functions and triggers, to create and to drop.
 
-use crossfade_plan::Ident;
 use crossfade_plan::execution::DualWriteNames;
 use crossfade_plan::mapping::{Image, Mapping, Totality, Value};
+use crossfade_plan::{Ident, QualifiedName};
 use crossfade_postgres::rule;
 
 use crate::refusal::Refusals;
@@ -71,7 +71,7 @@ impl Direction<'_> {
                     format!("alter function {name}() owner to {}", self.owner),
                 ];
                 if rule::holds("dual-write/nobody-calls") {
-                    statements.push(format!("revoke all on function {name}() from public"));
+                    statements.push(revoke_from_all(name));
                 }
                 statements
             })
@@ -156,6 +156,19 @@ impl Direction<'_> {
             ""
         }
     }
+}
+
+/// Takes the right to execute from everybody but the owner: from PUBLIC, which has it from the
+/// start, and from whom default privileges have given it. Who may execute a function may make it
+/// the trigger of a table of his own, and would have it empty the mirror.
+fn revoke_from_all(function: &QualifiedName) -> String {
+    let signature = format!("{function}()");
+    let acl = format!(
+        "select coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)) as acl, p.proowner as owner \
+         from pg_catalog.pg_proc as p where p.oid = {}::pg_catalog.regprocedure",
+        sql::literal(&signature)
+    );
+    sql::revoke_from_others(&format!("function {signature}"), &acl)
 }
 
 /// Settings that change what the text of an expression means.

@@ -249,6 +249,26 @@ pub fn dollar_quoted(body: &str) -> String {
     format!("{tag}\n{body}\n{tag}")
 }
 
+/// Takes every right on an object (`table "a"."b"`) from everybody but its owner, whom `acl`
+/// returns as `owner` beside the rights as `acl`.
+///
+/// Default privileges have added rights when the object was made, and which they are depends on
+/// who made it: whatever is there is revoked by name.
+pub fn revoke_from_others(object: &str, acl: &str) -> String {
+    // `format` reads a percent sign in the name as its own.
+    let revoke = format!("revoke all on {} from %s", object.replace('%', "%%"));
+    let body = format!(
+        "declare\n  given record;\nbegin\n  for given in\n    select distinct item.grantee\n    \
+         from ({acl}) as object, pg_catalog.aclexplode(object.acl) as item\n    \
+         where item.grantee <> object.owner\n  loop\n    \
+         execute pg_catalog.format({}, case given.grantee when 0 then 'public'\n      \
+         else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(given.grantee)) end);\n  \
+         end loop;\nend",
+        literal(&revoke)
+    );
+    format!("do {}", dollar_quoted(&body))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,25 +23,17 @@ impl Kind {
 }
 
 /// The statements that give an object the rights of another, and no more.
-///
-/// Default privileges have added rights when the object was made, and which they are depends on
-/// who made it: whatever is there is revoked by name.
 pub(crate) fn copy(kind: Kind, object: &QualifiedName, owner: &Ident, acl: &Acl) -> Vec<String> {
     let keyword = kind.keyword();
-    let loop_body = format!(
-        "declare\n  given record;\nbegin\n  for given in\n    select distinct item.grantee\n    \
-         from pg_catalog.pg_class as c, pg_catalog.aclexplode(c.relacl) as item\n    \
-         where c.oid = {}::pg_catalog.regclass and item.grantee <> c.relowner\n  loop\n    \
-         execute pg_catalog.format({}, case given.grantee when 0 then 'public'\n      \
-         else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(given.grantee)) end);\n  \
-         end loop;\nend",
-        sql::literal(&object.to_string()),
-        sql::literal(&format!(
-            "revoke all on {keyword} {} from %s",
-            percent_doubled(object)
-        )),
+    let held = format!(
+        "select c.relacl as acl, c.relowner as owner from pg_catalog.pg_class as c \
+         where c.oid = {}::pg_catalog.regclass",
+        sql::literal(&object.to_string())
     );
-    let mut statements = vec![format!("do {}", sql::dollar_quoted(&loop_body))];
+    let mut statements = vec![sql::revoke_from_others(
+        &format!("{keyword} {object}"),
+        &held,
+    )];
     if acl.implicit {
         return statements;
     }
@@ -53,11 +45,6 @@ pub(crate) fn copy(kind: Kind, object: &QualifiedName, owner: &Ident, acl: &Acl)
 /// The statements that give rights on one column.
 pub(crate) fn copy_column(table: &QualifiedName, column: &Ident, given: &[Grant]) -> Vec<String> {
     grants(&format!("table {table}"), Some(column), given)
-}
-
-/// `format` reads a percent sign in the name as its own.
-fn percent_doubled(object: &QualifiedName) -> String {
-    object.to_string().replace('%', "%%")
 }
 
 fn grants(object: &str, column: Option<&Ident>, given: &[Grant]) -> Vec<String> {
