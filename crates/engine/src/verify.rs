@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use crossfade_plan::event::{Event, EventSink, RowProgress};
+use crossfade_plan::mapping::{Image, Mapping, Rewrite, Volatility};
 use crossfade_plan::{MigrationName, Progress, Stage};
 use crossfade_postgres::catalog::Estimates;
 use crossfade_postgres::{TransactionSettings, failpoint, rule};
@@ -190,7 +191,9 @@ async fn job(runner: &Runner<'_>, direction: Direction) -> Result<Job<Paced>, En
         Direction::Forward => runner.plan.mapping.clone(),
         Direction::Reverse => {
             let mapping = &runner.plan.mapping;
-            mapping.reversed(mapping.source.clone(), objects.retired.clone())
+            let mut back = mapping.reversed(mapping.source.clone(), objects.retired.clone());
+            leave_old_values(&mut back);
+            back
         }
     };
     let session = engine.store.session(&runner.tag("verify")).await?;
@@ -224,6 +227,19 @@ async fn job(runner: &Runner<'_>, direction: Direction) -> Result<Job<Paced>, En
         },
         stop: runner.stop().clone(),
     })
+}
+
+/// A row that nobody has written since the cutover has its old values on the old side, which the
+/// way back need not give: they are right, and a repair must not write over them.
+fn leave_old_values(back: &mut Mapping) {
+    let (key, made_of) = (back.key.clone(), back.reverse.clone());
+    let free = |image: &&mut Image| !key.iter().any(|one| one.target == image.column);
+    for image in back.forward.iter_mut().filter(free) {
+        if !image.undoes(&made_of) && rule::holds("verify/old-values") {
+            image.volatility = Volatility::Volatile;
+            image.rewrite = Rewrite::Never;
+        }
+    }
 }
 
 async fn compare(

@@ -123,6 +123,23 @@ pub enum Rewrite {
     Never,
 }
 
+impl Image {
+    /// Whether it gives back exactly what `forward` was made from: the other side holds the column
+    /// itself, or a cast of it to a type that holds every value.
+    pub fn undoes(&self, forward: &[Self]) -> bool {
+        let made_of = |there: &Ident| forward.iter().find(|image| image.column == *there);
+        match &self.value {
+            Value::Column(there) => {
+                made_of(there).is_some_and(|one| one.value == Value::Column(self.column.clone()))
+            }
+            Value::Cast(there) => made_of(there).is_some_and(|one| {
+                one.value == Value::Cast(self.column.clone()) && one.totality == Totality::Total
+            }),
+            Value::Expression(_) => false,
+        }
+    }
+}
+
 impl Mapping {
     /// Whether a row of the source can be refused by `f` or by the target.
     pub fn forward_totality(&self) -> Totality {

@@ -24,6 +24,7 @@ pub(crate) fn mapping(
 ) -> Mapping {
     let forward = forward(&key, target, volatilities);
     let reverse = reverse(&key, target, volatilities);
+    inexact_ways_back(target, &forward, &reverse);
     Mapping {
         source: target.source.name.clone(),
         target: table,
@@ -117,6 +118,25 @@ fn reverse(
         );
     }
     images
+}
+
+/// Says of which columns the way back does not give what was there before: an expression is not
+/// known to be the inverse, and a cast that may fail may as well round or cut off.
+fn inexact_ways_back(target: &mut TargetTable<'_>, forward: &[Image], reverse: &[Image]) {
+    for back in reverse {
+        if back.undoes(forward) {
+            continue;
+        }
+        target.warn(
+            HazardId::LossyReverse,
+            Severity::Warning,
+            format!("column {}", back.column),
+            "after the cutover, a row that is written gets on the old side what the way back makes of its new \
+             columns, whichever of them was written: where that is not the old value, a rollback brings the other \
+             one. Untouched rows keep theirs",
+            "see that the way back gives each old value again, or contract before such rows are written",
+        );
+    }
 }
 
 /// The name that an expression consists of.

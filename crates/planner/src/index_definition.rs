@@ -20,6 +20,8 @@ pub(crate) struct IndexDefinition<'a> {
     pub(crate) carries: Option<&'a Index>,
     method: Ident,
     key: Vec<String>,
+    /// The columns of the key by their names alone.
+    key_columns: Vec<Ident>,
     include: Vec<Ident>,
     nulls_not_distinct: bool,
     options: Options,
@@ -47,6 +49,11 @@ impl<'a> IndexDefinition<'a> {
         predicate: Option<String>,
     ) -> Self {
         let names = target.new_names();
+        let key_columns = index.key.iter().filter_map(|part| match &part.value {
+            KeyValue::Column(source) => Some(names.get(source).unwrap_or(source).clone()),
+            KeyValue::Expression(_) => None,
+        });
+        let key_columns = key_columns.collect();
         let mut expressions = expressions.iter();
         let key = index.key.iter().map(|part| match &part.value {
             KeyValue::Column(source) => {
@@ -70,6 +77,7 @@ impl<'a> IndexDefinition<'a> {
             carries: Some(index),
             method: index.method.clone(),
             key: key.collect(),
+            key_columns,
             include: index
                 .include
                 .iter()
@@ -96,6 +104,7 @@ impl<'a> IndexDefinition<'a> {
             carries: None,
             method: index.method.clone(),
             key: key.collect(),
+            key_columns: Vec::new(),
             include: index.include.clone(),
             nulls_not_distinct: index.nulls_not_distinct,
             options: Options::new(),
@@ -128,7 +137,8 @@ impl<'a> IndexDefinition<'a> {
         sql
     }
 
-    /// The constraint clause of a key that is made with its table.
+    /// The constraint clause of a key that is made with its table. It takes names only: the index
+    /// of a constraint has the collation of its columns.
     pub(crate) fn key_clause(&self) -> String {
         let kind = match self.constraint {
             Some(ConstraintKind::PrimaryKey) => "primary key",
@@ -137,7 +147,7 @@ impl<'a> IndexDefinition<'a> {
         let mut sql = format!(
             "constraint {} {kind} ({})",
             self.built_as,
-            self.key.join(", ")
+            sql::list(&self.key_columns)
         );
         if !self.include.is_empty() {
             append(

@@ -14,7 +14,7 @@ mod images;
 mod index_definition;
 mod key;
 mod moment;
-mod names;
+pub mod names;
 mod operations;
 mod planning;
 mod questions;

@@ -3,12 +3,12 @@
 use crossfade_plan::{Ident, MigrationName};
 
 /// The name of an index, constraint or sequence of the target before the swap.
-pub(crate) fn temporary(name: &Ident) -> Ident {
+pub fn temporary(name: &Ident) -> Ident {
     suffixed(name, "__new")
 }
 
 /// The name of the source's index, constraint or sequence after the swap.
-pub(crate) fn retired(name: &Ident) -> Ident {
+pub fn retired(name: &Ident) -> Ident {
     suffixed(name, "__old")
 }
 

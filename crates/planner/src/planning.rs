@@ -36,6 +36,7 @@ pub fn plan(
     let survivors = survivors::find(&mut target);
     let volatilities = judged(&mut target, &survivors, facts);
     version_can(&mut target, facts);
+    can_be_compared(&mut target);
     let objects = Objects::derive(&file.name, &table.name).map_err(|error| {
         let message = format!("no name can be made of {}: {error}", table.name);
         PlanError::new(PlanErrorKind::NameTaken, PlanPath::top("table"), message)
@@ -167,6 +168,21 @@ fn version_can(target: &mut TargetTable<'_>, facts: &Facts) {
         target
             .errors
             .push(error.help("leave it out, or make the columns NOT NULL"));
+    }
+}
+
+/// Refuses a table of which the comparison could not read both sides at once.
+fn can_be_compared(target: &mut TargetTable<'_>) {
+    // The server takes 1664 columns in a row; some are the comparison's own.
+    const MOST: usize = 1600;
+    let columns = target.source.columns.len() + target.columns.len();
+    if columns > MOST {
+        target.refuse(
+            PlanErrorKind::Type,
+            PlanPath::top("table"),
+            format!("both sides together have {columns} columns; at most {MOST} can be compared"),
+            "move columns to another table before the migration",
+        );
     }
 }
 

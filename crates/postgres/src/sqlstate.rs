@@ -31,7 +31,8 @@ pub fn classify(state: &SqlState) -> ErrorClass {
         "42501" => ErrorClass::Privilege,
         _ => match code.get(..2) {
             Some("08") => ErrorClass::Reconnect,
-            Some("22" | "23") => ErrorClass::Row,
+            // P0 is what a function raises by itself, mostly for a row that it does not like.
+            Some("22" | "23" | "P0") => ErrorClass::Row,
             Some("28") => ErrorClass::Privilege,
             _ => ErrorClass::Unknown,
         },
@@ -88,6 +89,7 @@ mod tests {
             ("25P02", ErrorClass::Unknown),
             ("22003", ErrorClass::Row),
             ("23505", ErrorClass::Row),
+            ("P0001", ErrorClass::Row),
             ("42501", ErrorClass::Privilege),
             ("28P01", ErrorClass::Privilege),
             ("XX000", ErrorClass::Unknown),

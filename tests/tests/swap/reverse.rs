@@ -108,6 +108,23 @@ async fn what_it_cannot_take_is_counted_and_must_be_accepted() -> Result<()> {
     Ok(())
 }
 
+/// The way back makes `Madonna-` of what was `Madonna`: a row that nobody has written since keeps
+/// what it had, whatever is verified and repaired.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_values_that_the_way_back_does_not_give_stay() -> Result<()> {
+    let schema = format!("{ITEMS} update public.items set v = 'Madonna' where id > 10");
+    let way = Way::verified(&schema, &[OPERATIONS[2]]).await?;
+    assert_eq!(way.run(Command::Cutover).await??, DONE);
+    way.verify().await?;
+    way.repair().await?;
+    let kept = "select count(*) from public.items__old where v = 'Madonna'";
+    assert_eq!(way.number(kept).await?, 990);
+    assert_eq!(way.run(Command::Rollback(Loss::Refused)).await??, DONE);
+    let kept = "select count(*) from public.items where v = 'Madonna'";
+    assert_eq!(way.number(kept).await?, 990);
+    Ok(())
+}
+
 /// Nobody has counted what was written meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gap_in_the_dual_write_of_the_way_back_must_be_accepted() -> Result<()> {

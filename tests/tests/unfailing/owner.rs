@@ -49,3 +49,13 @@ async fn who_may_not_use_the_schema() -> Result<()> {
     )
     .await
 }
+
+/// Found after the copy, it would cost all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_the_swap_needs_and_somebody_has() -> Result<()> {
+    expect_refused(
+        "create sequence public.things_pkey__old",
+        "things_pkey__old",
+    )
+    .await
+}

@@ -1,10 +1,15 @@
 //! The names that the migration will use are free.
 
-use crossfade_plan::QualifiedName;
+use std::collections::BTreeSet;
+
+use crossfade_plan::execution::Action;
+use crossfade_plan::{Ident, QualifiedName};
+use crossfade_planner::names;
 use tokio_postgres::types::Type;
 
 use super::{Context, Finding, Outcome, value};
 use crate::error::EngineError;
+use crate::expand::Expansion;
 
 const CHECK: &str = "names";
 
@@ -15,11 +20,13 @@ const RELATION: &str = "select exists (select from pg_catalog.pg_class c \
 const FUNCTION: &str = "select exists (select from pg_catalog.pg_proc p \
      join pg_catalog.pg_namespace n on n.oid = p.pronamespace where n.nspname = $1 and p.proname = $2)";
 
-/// Tables, functions and indexes of the plan.
+/// Tables, indexes, sequences and functions of the plan, those of the swap and of its way back
+/// too: found after the copy, a name that is taken would cost all of it.
 pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError> {
     let objects = &context.expansion.plan.objects;
+    let relations = relations(context.expansion);
     let mut taken: Vec<&QualifiedName> = Vec::new();
-    for name in [&objects.target, &objects.retired] {
+    for name in &relations {
         if exists(context, RELATION, name).await? {
             taken.push(name);
         }
@@ -41,6 +48,30 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
         format!("these names are taken: {}", list.join(", ")),
         "rename or drop what bears them; if they are left from another migration, roll that one back",
     ))
+}
+
+/// The relations that the migration makes, or renames to.
+fn relations(expansion: &Expansion) -> BTreeSet<QualifiedName> {
+    let (plan, table) = (&expansion.plan, &expansion.table);
+    let built = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::ConcurrentIndex { index, .. } => Some(index.clone()),
+        _ => None,
+    });
+    let indexes = table.indexes.iter().map(|index| &index.name);
+    let beside = |name: &Ident| [names::temporary(name), names::retired(name)];
+    let of_indexes = indexes
+        .flat_map(beside)
+        .map(|name| table.name.sibling(name));
+    let of_sequences = table
+        .sequences
+        .iter()
+        .flat_map(|sequence| beside(&sequence.name.name).map(|name| sequence.name.sibling(name)));
+    [plan.objects.target.clone(), plan.objects.retired.clone()]
+        .into_iter()
+        .chain(built)
+        .chain(of_indexes)
+        .chain(of_sequences)
+        .collect()
 }
 
 async fn exists(
