@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crossfade_sandbox::cluster::{Cluster, ClusterOptions, StopMode};
 use crossfade_sandbox::workload::OnDisconnect;
-use crossfade_testkit::{Result, Role, TestDatabase};
-use crossfade_tests::crash::{Leads, Load, Place, Process, Watch};
+use crossfade_testkit::{Result, TestDatabase};
+use crossfade_tests::crash::{Leads, Load, Place, Watch};
 
 const ROWS: u32 = 10_000;
 /// Some seconds of copying.
@@ -156,95 +156,4 @@ async fn the_lease_of_the_dead_is_taken_over_when_it_has_expired() -> Result<()>
     );
     second.wait().await?.expect_success(UP)?;
     finish(&leads, load).await
-}
-
-/// The build of an index goes on at the server when its runner is dead.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_the_dead_was_building_is_waited_for_and_adopted() -> Result<()> {
-    let leads = Leads::create(ROWS, "batch_size: 5000").await?;
-    let admin = &leads.scene.admin;
-    let backfill = "backfill leads_wider";
-    leads
-        .program
-        .succeed("expand plan.yaml --free-disk 1TiB")
-        .await?;
-    // A writer of the target that does not end: the build waits for it.
-    let holder = leads
-        .scene
-        .database
-        .session("holder", Role::Superuser)
-        .await?;
-    let target = leads.target()?;
-    let building = "select count(*) > 0 from pg_stat_progress_create_index \
-         where datname = current_database() and index_relid <> 0";
-    let hold = format!("begin; lock table {target} in row exclusive mode");
-    holder.run(&hold).await?;
-    let first = leads.program.start(backfill, "").await?;
-    admin.wait_until(building).await?;
-    let index = "select index_relid::int8 from pg_stat_progress_create_index \
-         where datname = current_database()";
-    let index: i64 = admin.query_one_value(index).await?;
-    first.kill().await?;
-    let second: Process = leads.program.start(backfill, "").await?;
-    let takeover = "select owner like '%/' || $1 || '/%' from crossfade.lease";
-    let takeover = takeover.replace("$1", &format!("'{}'", second.id()));
-    admin.wait_until(&takeover).await?;
-    // It has come to the index, and has seen that somebody is at it.
-    admin
-        .wait_until(
-            "select exists (select from pg_stat_activity where datname = current_database() \
-             and query like '%:leads_wider/index */%' and query not like '%create%concurrently%')",
-        )
-        .await?;
-    assert!(admin.query_one_value::<bool>(building).await?);
-    holder.run("commit").await?;
-    second.wait().await?.expect_success(backfill)?;
-    let adopted =
-        format!("select count(*) > 0 from pg_index where indexrelid = {index} and indisvalid");
-    assert!(
-        admin.query_one_value::<bool>(&adopted).await?,
-        "it was built anew"
-    );
-    leads.program.succeed("verify leads_wider").await?;
-    leads.program.succeed(CUTOVER).await?;
-    leads.program.succeed(CONTRACT).await?;
-    leads.expect_contracted().await
-}
-
-/// Behind the TRUNCATE everybody waits, and the build for everybody with an older snapshot: left
-/// alone, that is a deadlock of which an application would be the victim.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_index_build_gives_way_to_a_truncate() -> Result<()> {
-    let leads = Leads::create(ROWS, "batch_size: 5000").await?;
-    let (admin, database) = (&leads.scene.admin, &leads.scene.database);
-    let backfill = "backfill leads_wider";
-    let expand = "expand plan.yaml --free-disk 1TiB";
-    leads.program.succeed(expand).await?;
-    let reader = database.session("reader", Role::App).await?;
-    let app = database.session("app", Role::App).await?;
-    reader
-        .run("begin isolation level repeatable read; select")
-        .await?;
-    let process = leads.program.start(backfill, "").await?;
-    admin
-        .wait_until(
-            "select count(*) > 0 from pg_stat_progress_create_index \
-             where datname = current_database() and phase like 'waiting%'",
-        )
-        .await?;
-    let truncate = app.start("truncate public.leads, public.leads_control");
-    tokio::time::timeout(Duration::from_secs(30), truncate)
-        .await
-        .map_err(|_| "the application waits for the build of an index")???;
-    reader.run("commit").await?;
-    process.wait().await?.expect_success(backfill)?;
-    app.run(
-        "insert into public.leads (id, name) values (1, 'a b'); \
-         insert into public.leads_control select * from public.leads",
-    )
-    .await?;
-    leads.program.succeed("verify leads_wider").await?;
-    leads.program.succeed(CUTOVER).await?;
-    leads.program.succeed(CONTRACT).await?;
-    leads.expect_contracted().await
 }

@@ -48,11 +48,11 @@ pub(crate) fn is_read_by(expression: &str) -> bool {
     let tokens = tokens::of(expression);
     tokens.iter().enumerate().any(|(at, token)| {
         let is =
-            |name: &&str| token.kind == TokenKind::Ident && token.text.eq_ignore_ascii_case(name);
+            |name: &str| token.kind == TokenKind::Ident && token.text.eq_ignore_ascii_case(name);
         let is_call = matches!(tokens.get(at + 1), Some(next) if next.kind == TokenKind::OpenParen);
-        WORDS.iter().any(|word| is(&word))
-            || (is_call && FUNCTIONS.iter().any(|function| is(&function)))
-            || (is_call && is(&"age") && arguments(&tokens[at + 2..]) == 1)
+        WORDS.iter().any(|word| is(word))
+            || (is_call && FUNCTIONS.iter().any(|function| is(function)))
+            || (is_call && is("age") && arguments(&tokens[at + 2..]) == 1)
     })
 }
 

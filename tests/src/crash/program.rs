@@ -66,11 +66,14 @@ impl Program {
         let path = self.directory.path().join(format!("{number}.log"));
         let output = std::fs::File::create(&path)?;
         let ddl_url = self.ddl_url.iter().map(|url| ("CROSSFADE_DDL_URL", url));
+        // The rule that a mutated build is to break.
+        let rule = std::env::var_os("CROSSFADE_BREAK_RULE");
         let child = Command::new(program_path().await?)
             .args(line.split_whitespace())
             .env_clear()
             .env("DATABASE_URL", &self.url)
             .envs(ddl_url)
+            .envs(rule.map(|rule| ("CROSSFADE_BREAK_RULE", rule)))
             .env("CROSSFADE_LEASE_TTL", LEASE_TTL)
             .env("FAILPOINTS", failpoints)
             .current_dir(self.directory.path())

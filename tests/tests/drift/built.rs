@@ -8,9 +8,7 @@ use crossfade_tests::{Scene, plan_file};
 
 use crate::scene::{DONE, PLAN, expanded, with_items};
 
-async fn drifted(
-    outcome: std::result::Result<impl std::fmt::Debug, EngineError>,
-) -> Result<String> {
+fn drifted(outcome: std::result::Result<impl std::fmt::Debug, EngineError>) -> Result<String> {
     match outcome {
         Err(EngineError::Drift(drifted)) => {
             let told: Vec<String> = drifted.iter().map(ToString::to_string).collect();
@@ -43,7 +41,7 @@ async fn what_an_event_trigger_puts_on_the_target_is_told() -> Result<()> {
                execute function public.secure()",
         )
         .await?;
-    let told = drifted(engine.expand(&plan_file(PLAN)?, None).await).await?;
+    let told = drifted(engine.expand(&plan_file(PLAN)?, None).await)?;
     assert_eq!(
         told,
         "row level security of \"public\".\"items__new\" (added)"
@@ -59,7 +57,7 @@ async fn what_is_done_to_the_target_by_hand_is_told() -> Result<()> {
         .admin
         .run("alter table public.items__new add column more integer; grant select on public.items__new to public")
         .await?;
-    let told = drifted(engine.backfill(&name).await).await?;
+    let told = drifted(engine.backfill(&name).await)?;
     for part in ["\"more\" (added)", "grant"] {
         assert!(told.contains(part), "{told}");
     }

@@ -122,3 +122,24 @@ async fn of_an_identity_always() -> Result<()> {
 async fn of_a_serial() -> Result<()> {
     no_number_twice("serial").await
 }
+
+/// The distance that the swap leaves must not use up what is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_near_its_end_does_not_come_to_it() -> Result<()> {
+    let id = "integer generated always as identity";
+    let rename = "rename_column: { column: v, to: w }";
+    let way = Way::verified(&schema(id), &[rename]).await?;
+    let left = "select 2147483647 - last_value from public.items_id_seq";
+    way.scene
+        .admin
+        .run("select setval('public.items_id_seq', 2147483647 - 1000)")
+        .await?;
+    for (command, at_least) in BOTH_WAYS.into_iter().zip([500, 240]) {
+        assert_eq!(way.run(command).await??, DONE);
+        let left = way.number(left).await?;
+        assert!(left >= at_least, "{left} are left after {command:?}");
+        let app = way.app("app").await?;
+        assert_eq!(numbers(&app, DRAW).await?.len(), 1);
+    }
+    Ok(())
+}

@@ -119,7 +119,7 @@ fn table_gone(error: &dyn Error, name: &MigrationName) -> Failure {
 /// A statement of a step: rows that do not meet it are the user's to mend.
 fn query(error: QueryError, again: &str) -> Failure {
     if error.is_of_called_function() {
-        return Failure::of(Code::TableCode, &error).next(format!(
+        return Failure::of(Code::TableFunction, &error).next(format!(
             "Give the function what it needs in any session (alter function ... set search_path), \
              then run `{again}` again; or take the migration back by `crossfade rollback`."
         ));

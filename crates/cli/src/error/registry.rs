@@ -287,8 +287,8 @@ codes! {
         title: "the server would read far more than a chunk",
         state: KEPT,
         next: "Analyze the table and check the server's planner settings, then run the command again.";
-    TableCode = "E0069", Gate,
-        title: "code of the table's own failed on the other side",
+    TableFunction = "E0069", Gate,
+        title: "a function of the table's own failed on the other side",
         state: ROLLED_BACK,
         next: "Give the function what it needs in any session (alter function ... set search_path), then run the command again.";
     LockNotGranted = "E0070", Retryable,

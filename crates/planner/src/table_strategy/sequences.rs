@@ -115,7 +115,8 @@ impl Carried<'_> {
     ///
     /// Whoever has looked up the sequence and then waits for its lock draws from it once more when
     /// the names have changed places. These are the numbers that the other one leaves out: as many
-    /// as all the server's connections can take at once.
+    /// as all the server's connections can take at once, and at most half of what is left, lest a
+    /// sequence that is near its end comes to it.
     fn go_on(&self, from: &QualifiedName, (min, max): (i64, i64)) -> String {
         let old = self.old;
         let step = if rule::holds("cutover/number-gap") {
@@ -123,10 +124,17 @@ impl Carried<'_> {
         } else {
             0
         };
+        let all = format!("{step} * pg_catalog.current_setting('max_connections')::numeric");
+        let distance = if old.increment > 0 {
+            format!(
+                "least({all}, greatest(0, pg_catalog.floor(({max} - last_value::numeric) / 2)))"
+            )
+        } else {
+            format!("greatest({all}, least(0, pg_catalog.ceil(({min} - last_value::numeric) / 2)))")
+        };
         format!(
-            "select pg_catalog.setval({}::pg_catalog.regclass, greatest(least(last_value + {step} * \
-             pg_catalog.current_setting('max_connections')::numeric, {max}), {min})::bigint, is_called) \
-             from {from}",
+            "select pg_catalog.setval({}::pg_catalog.regclass, greatest(least(last_value + {distance}, \
+             {max}), {min})::bigint, is_called) from {from}",
             sql::literal(&old.name.to_string()),
         )
     }

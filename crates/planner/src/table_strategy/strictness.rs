@@ -70,12 +70,11 @@ impl Blueprint<'_> {
         });
         let columns = source.columns.iter().any(|column| {
             let left_out = !self.target.back.contains_key(&column.name);
-            match &column.generated {
-                Some(_) => !self.generated(&column.name),
-                None => {
-                    let default = column.default.as_deref();
-                    left_out && left_out_can_fail(&ColumnType::of(column), default)
-                }
+            if column.generated.is_some() {
+                !self.generated(&column.name)
+            } else {
+                let default = column.default.as_deref();
+                left_out && left_out_can_fail(&ColumnType::of(column), default)
             }
         });
         self.verdict(indexes || columns)
@@ -244,16 +243,20 @@ fn cannot_fail(expression: &str) -> bool {
     let (mut literals, mut colons) = (0, 0);
     for token in tokens::of(expression) {
         let in_cast = colons == 2;
-        let is_word = |word: &&str| token.text.eq_ignore_ascii_case(word);
+        let is_word = |word: &str| token.text.eq_ignore_ascii_case(word);
         match token.kind {
             TokenKind::OpenParen | TokenKind::CloseParen => {}
             TokenKind::Minus if literals == 0 => {}
             // `'{}'::jsonb`, as the server prints it; a number in it is a modifier.
             TokenKind::Colon if literals == 1 && colons < 2 => colons += 1,
-            TokenKind::Ident | TokenKind::Literal { .. } | TokenKind::Comma if in_cast => {}
-            TokenKind::OpenBracket | TokenKind::CloseBracket if in_cast => {}
+            TokenKind::Ident
+            | TokenKind::Literal { .. }
+            | TokenKind::Comma
+            | TokenKind::OpenBracket
+            | TokenKind::CloseBracket
+                if in_cast => {}
             TokenKind::Literal { .. } if colons == 0 => literals += 1,
-            TokenKind::Ident if WORDS.iter().any(|word| is_word(&word)) => literals += 1,
+            TokenKind::Ident if WORDS.iter().any(|word| is_word(word)) => literals += 1,
             _ => return false,
         }
     }
