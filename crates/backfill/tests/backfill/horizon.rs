@@ -41,6 +41,16 @@ async fn go_on(fixture: &Fixture, patience: Duration) -> Waited {
 /// What the snapshots of before do not see.
 const WRITE: &str = "update public.t set n = n + 1";
 
+/// Waits until nothing that has begun before is open, in whatever database: a new snapshot counts
+/// as old as the oldest of these.
+async fn earlier_ones_are_over(fixture: &Fixture) -> Result<()> {
+    let now = "select pg_current_xact_id()::text::int8";
+    let now: i64 = fixture.admin.query_one_value(now).await?;
+    let over = format!("select pg_snapshot_xmin(pg_current_snapshot())::text::int8 > {now}");
+    fixture.admin.wait_until(&over).await?;
+    Ok(())
+}
+
 /// It passes, though the others are there: they would be for longer than it waits.
 async fn passes(fixture: &Fixture) -> Result<()> {
     assert!(wait(fixture, Duration::from_secs(10)).await??);
@@ -92,6 +102,7 @@ async fn a_wait_that_was_broken_off_goes_on_and_is_not_begun_anew() -> Result<()
     let held = |waited: Waited| matches!(waited, Err(BackfillError::HorizonHeld { open: 1, .. }));
     assert!(held(wait(&fixture, Duration::ZERO).await?));
     // Sees all that was written before the mark, but not what comes now.
+    earlier_ones_are_over(&fixture).await?;
     young.run(open).await?;
     fixture.admin.run(WRITE).await?;
     assert!(held(go_on(&fixture, Duration::ZERO).await));
