@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crossfade_dual_write::Gap;
 use crossfade_plan::event::Event;
-use crossfade_plan::{MigrationName, Progress, Stage};
+use crossfade_plan::{Ident, MigrationName, Progress, QualifiedName, Stage};
 use crossfade_postgres::{Queries, QueryError, Transaction, TransactionSettings, failpoint, rule};
 use crossfade_state::RelationOid;
 use tokio_postgres::types::Type;
@@ -148,6 +148,14 @@ async fn undo(
             locks.push(format!("lock table only {table} in access exclusive mode"));
         }
     }
+    let mut statements = Vec::new();
+    if !cut_over && let Some(now) = moved_source(runner, transaction).await? {
+        locks.push(format!("lock table only {now} in access exclusive mode"));
+        let forward = &objects.forward;
+        for trigger in [&forward.row_trigger, &forward.truncate_trigger] {
+            statements.push(format!("drop trigger if exists {trigger} on {now}"));
+        }
+    }
     transaction.batch(&locks.join("; ")).await?;
     let locked_at = Instant::now();
     if cut_over {
@@ -172,8 +180,9 @@ async fn undo(
     {
         return Err(EngineError::CatalogMoved);
     }
-    let statements = plan.undo_from(from).first.join(";\n");
-    transaction.batch(&statements).await?;
+    let undo = plan.undo_from(from);
+    statements.extend(undo.first.iter().map(ToString::to_string));
+    transaction.batch(&statements.join(";\n")).await?;
     let stage = store
         .advance(
             transaction,
@@ -194,6 +203,27 @@ async fn new_side(runner: &Runner<'_>) -> Result<Option<[RelationOid; 2]>, Engin
     let session = store.session(&runner.tag("rollback")).await?;
     let record = store.dual_write_record(&session, id).await?;
     Ok(record.map(|record| [record.target, runner.record.table_oid]))
+}
+
+/// The source where somebody has renamed it or moved it to another schema since: its triggers went
+/// along, and fail every write until they are gone.
+async fn moved_source(
+    runner: &Runner<'_>,
+    transaction: &Transaction,
+) -> Result<Option<QualifiedName>, EngineError> {
+    const NAME: &str = "select n.nspname::text as schema, c.relname::text as name \
+         from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace \
+         where c.oid = $1";
+    let oid = runner.record.table_oid.0;
+    let Some(row) = transaction.query_opt(NAME, &[(&oid, Type::OID)]).await? else {
+        return Ok(None);
+    };
+    let ident = |column| -> Result<Ident, EngineError> {
+        let text: String = row.try_get(column).map_err(QueryError::from)?;
+        Ident::new(text).map_err(|_| EngineError::NoTable(runner.plan.mapping.source.clone()))
+    };
+    let now = QualifiedName::new(ident("schema")?, ident("name")?);
+    Ok((now != runner.plan.mapping.source).then_some(now))
 }
 
 /// A gap in reverse dual-write: the old side may lack writes that nobody counted.

@@ -56,6 +56,8 @@ hazards! {
     /// Code of the table's own depends on the session that writes a row, and on the mirror that is
     /// another one.
     ContextDependent = "CONTEXT_DEPENDENT",
+    /// Sessions that have drawn from a sequence do not know its successor.
+    SequenceSwapped = "SEQUENCE_SWAPPED",
     /// Each written row is a subtransaction of its own.
     Subtransactions = "SUBTRANSACTIONS",
     /// Transactions at REPEATABLE READ or SERIALIZABLE may get 40001 more often.

@@ -2,8 +2,8 @@
 
 use bytesize::ByteSize;
 use crossfade_plan::hazard::{Hazard, HazardId, Severity};
-use crossfade_postgres::catalog::Context;
 use crossfade_postgres::catalog::facts::CastContext;
+use crossfade_postgres::catalog::{Context, SequenceUse};
 
 use crate::facts::Facts;
 use crate::target::TargetTable;
@@ -55,6 +55,22 @@ pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
     prepared_statements(target, facts);
     functions(target);
     context_dependences(target);
+    sequences(target);
+}
+
+/// An identity's sequence changes places with that of the new table.
+fn sequences(target: &mut TargetTable<'_>) {
+    let source = target.source;
+    for sequence in (source.sequences.iter()).filter(|one| one.usage == SequenceUse::Identity) {
+        target.warn(
+            HazardId::SequenceSwapped,
+            Severity::Info,
+            sequence.name.to_string(),
+            "currval of a session that drew from it before the cutover, or before a rollback from there, fails \
+             with 55000 until that session draws again; the numbers go on behind a gap",
+            "use returning instead of currval",
+        );
+    }
 }
 
 /// What a CHECK, say, does in a session of the application's, and may not do where rows are copied

@@ -68,3 +68,27 @@ async fn what_is_done_to_the_target_by_hand_is_told() -> Result<()> {
     assert_eq!(engine.backfill(&name).await?, DONE);
     leaves_nothing(&scene, &engine, &name).await
 }
+
+/// The triggers went along with the table, and fail its writes: the way back takes them off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_moved_is_let_go() -> Result<()> {
+    for change in ["rename to renamed", "set schema other"] {
+        let (scene, engine, name) = expanded().await?;
+        scene
+            .admin
+            .run(&format!(
+                "create schema other; grant usage on schema other to public; \
+                 alter table public.items {change}"
+            ))
+            .await?;
+        leaves_nothing(&scene, &engine, &name).await?;
+        let table = change
+            .replace("rename to ", "public.")
+            .replace("set schema other", "other.items");
+        scene
+            .admin
+            .run(&format!("update {table} set v = 'again' where id = 1"))
+            .await?;
+    }
+    Ok(())
+}

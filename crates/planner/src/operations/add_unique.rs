@@ -80,8 +80,9 @@ pub(super) fn warn_stricter(subject: String, target: &mut TargetTable<'_>) {
         HazardId::UniqueStricter,
         Severity::Warning,
         subject,
-        "duplicates make its build fail and keep the cutover shut; after the cutover such a write fails, \
-         and an upsert on another key may meet it",
+        "duplicates make its build fail and keep the cutover shut; from its build on, writers of equal values \
+         wait for each other, and two that write the same two values in another order may get 40P01; after the \
+         cutover a duplicate fails, and an upsert on another key may meet it",
         "find the duplicates before: group by its columns having count(*) > 1",
     );
 }
