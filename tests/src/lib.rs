@@ -6,7 +6,7 @@ pub mod crash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossfade_engine::{Engine, Limits};
+use crossfade_engine::{Comparison, Engine, Limits, VerifyEnd, VerifyRequest};
 use crossfade_plan::event::{Event, EventSink};
 use crossfade_plan::file::PlanFile;
 use crossfade_plan::{Ident, MigrationName, QualifiedName, Stage};
@@ -16,7 +16,7 @@ use crossfade_postgres::{
     TransactionSettings,
 };
 use crossfade_sandbox::workload::{AppTable, Running, Workload, WorkloadReport, WorkloadSpec};
-use crossfade_state::{Process, Store};
+use crossfade_state::{Process, Store, Verdict};
 use crossfade_testkit::{Result, Role, Session, TestDatabase};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -213,6 +213,18 @@ impl Scene {
     /// Everything with our name that stands outside the state schema.
     pub async fn left_behind(&self) -> Result<Vec<String>> {
         crossfade_testkit::catalog_diff::everything_of_ours(&self.admin, &["crossfade"]).await
+    }
+}
+
+/// Whether a full verification finds both sides equal.
+pub async fn is_exact(engine: &Engine, name: &MigrationName) -> Result<bool> {
+    let request = VerifyRequest {
+        comparison: Comparison::Full,
+        seed: 3,
+    };
+    match engine.verify(name, request).await? {
+        VerifyEnd::Done { report, .. } => Ok(report.verdict == Verdict::Exact),
+        _ => Ok(false),
     }
 }
 

@@ -3,14 +3,11 @@
 
 use std::time::Duration;
 
-use crossfade_engine::{
-    Comparison, Engine, EngineError, Limits, Loss, StageEnd, VerifyEnd, VerifyRequest,
-};
+use crossfade_engine::{Engine, EngineError, Limits, Loss, StageEnd};
 use crossfade_plan::MigrationName;
 use crossfade_postgres::ErrorClass;
-use crossfade_state::Verdict;
 use crossfade_testkit::{Result, Role};
-use crossfade_tests::{Scene, plan_file};
+use crossfade_tests::{Scene, is_exact, plan_file};
 
 const SCHEMA: &str = "create table public.items ( \
        id integer generated always as identity primary key, \
@@ -49,17 +46,6 @@ async fn scene() -> Result<(Scene, Engine, MigrationName)> {
         .await?;
     let engine = scene.engine().await?;
     Ok((scene, engine, MigrationName::new("items_strict")?))
-}
-
-async fn is_exact(engine: &Engine, name: &MigrationName) -> Result<bool> {
-    let request = VerifyRequest {
-        comparison: Comparison::Full,
-        seed: 3,
-    };
-    match engine.verify(name, request).await? {
-        VerifyEnd::Done { report, .. } => Ok(report.verdict == Verdict::Exact),
-        _ => Ok(false),
-    }
 }
 
 async fn names_on(scene: &Scene, table: &str) -> Result<Vec<String>> {

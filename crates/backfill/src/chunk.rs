@@ -222,9 +222,7 @@ pub(crate) async fn abandon(
     transaction: Transaction,
     error: impl Into<BackfillError>,
 ) -> BackfillError {
-    if let Err(second) = transaction.rollback().await {
-        tracing::debug!(error = %second, "rollback after an error");
-    }
+    transaction.abandon().await;
     error.into()
 }
 

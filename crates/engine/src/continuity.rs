@@ -98,9 +98,7 @@ pub(crate) async fn mend(
             Ok(None)
         }
         Err(error) => {
-            if let Err(second) = transaction.rollback().await {
-                tracing::debug!(error = %second, "rollback after an error");
-            }
+            transaction.abandon().await;
             if let EngineError::Gap(_) = error {
                 proof::void(runner).await?;
             }

@@ -122,9 +122,7 @@ async fn attempt(runner: &Runner<'_>, step: &Step) -> Result<(), EngineError> {
             Ok(())
         }
         Err(error) => {
-            if let Err(second) = transaction.rollback().await {
-                tracing::debug!(error = %second, "rollback after an error");
-            }
+            transaction.abandon().await;
             Err(error)
         }
     }

@@ -131,9 +131,7 @@ async fn attempt(runner: &Runner<'_>, step: &Step, also: Also) -> Result<(), Eng
             Ok(())
         }
         Err(error) => {
-            if let Err(second) = transaction.rollback().await {
-                tracing::debug!(error = %second, "rollback after an error");
-            }
+            transaction.abandon().await;
             Err(error)
         }
     }

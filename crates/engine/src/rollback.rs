@@ -115,9 +115,7 @@ async fn attempt(runner: &Runner<'_>, loss: Loss) -> Result<Stage, EngineError> 
             Ok(stage)
         }
         Err(error) => {
-            if let Err(second) = transaction.rollback().await {
-                tracing::debug!(error = %second, "rollback after an error");
-            }
+            transaction.abandon().await;
             Err(error)
         }
     }
@@ -162,7 +160,7 @@ async fn undo(
         // Under the locks: nobody can add to it any more.
         let (missed, gap) = tokio::try_join!(
             async { Ok(store.reverse_loss(transaction, runner.record.id).await?) },
-            reverse_gap(runner, transaction),
+            reverse_gap(runner, transaction, compared),
         )?;
         if let (Some(missed), Loss::Refused) = (missed, loss)
             && rule::holds("rollback/no-loss")
@@ -230,13 +228,13 @@ async fn moved_source(
 async fn reverse_gap(
     runner: &Runner<'_>,
     transaction: &Transaction,
+    compared: Option<&([RelationOid; 2], Stamp)>,
 ) -> Result<Option<Gap>, EngineError> {
-    let (store, id) = (&runner.engine.store, runner.record.id);
-    let Some(record) = store.dual_write_record(transaction, id).await? else {
+    let Some(([new, _], _)) = compared else {
         return Ok(None);
     };
     let names = &runner.plan.objects.reverse;
-    continuity::gap(runner, transaction, record.target, names).await
+    continuity::gap(runner, transaction, *new, names).await
 }
 
 async fn exists(queries: &impl Queries, table: &str) -> Result<bool, EngineError> {

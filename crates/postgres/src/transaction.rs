@@ -236,6 +236,13 @@ impl Transaction {
         }
     }
 
+    /// Rolls back after an error that is reported anyway: what this meets in turn is only noted.
+    pub async fn abandon(self) {
+        if let Err(second) = self.rollback().await {
+            tracing::debug!(error = %second, "rollback after an error");
+        }
+    }
+
     /// Rolls back and gives the connection back.
     pub async fn rollback(mut self) -> Result<Session, QueryError> {
         match self.batch("rollback").await {

@@ -56,7 +56,7 @@ impl Store {
             )
             .await?;
         if inserted == 0 {
-            Self::abandon(transaction).await;
+            transaction.abandon().await;
             return Err(StateError::NotThisPlan {
                 migration: id,
                 fingerprint: fingerprint.clone(),

@@ -91,7 +91,7 @@ impl Store {
                     transaction.rollback().await?;
                 }
                 Err(error) => {
-                    Self::abandon(transaction).await;
+                    transaction.abandon().await;
                     return Err(error);
                 }
             }

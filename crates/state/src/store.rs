@@ -59,13 +59,6 @@ impl Store {
         Ok(self.database.begin(tag, &settings).await?)
     }
 
-    /// Rolls back after an error that is reported anyway.
-    pub(crate) async fn abandon(transaction: Transaction) {
-        if let Err(error) = transaction.rollback().await {
-            tracing::debug!(error = %error, "rollback after an error");
-        }
-    }
-
     /// Puts the schema's quoted name into a statement of ours, in one pass: nothing in the name
     /// is replaced again.
     pub(crate) fn sql(&self, template: &str) -> String {

@@ -4,9 +4,9 @@
 use crossfade_engine::{EngineError, Loss};
 use crossfade_plan::hazard::HazardId;
 use crossfade_testkit::Result;
-use crossfade_tests::plan_file;
+use crossfade_tests::{is_exact, plan_file};
 
-use crate::{DONE, Things, is_exact};
+use crate::{DONE, Things};
 
 /// What `positive` does depends on the path: it calls `is_more` by its bare name. Both are volatile,
 /// as functions are whose authors said nothing: the planner sees no more than their names.

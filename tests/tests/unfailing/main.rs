@@ -4,10 +4,9 @@ mod context;
 mod owner;
 mod stricter;
 
-use crossfade_engine::{Comparison, Engine, Limits, Loss, StageEnd, VerifyEnd, VerifyRequest};
+use crossfade_engine::{Engine, Limits, Loss, StageEnd};
 use crossfade_plan::hazard::HazardId;
 use crossfade_plan::{Ident, MigrationName, QualifiedName};
-use crossfade_state::Verdict;
 use crossfade_testkit::{Result, Role, Session};
 use crossfade_tests::{Scene, plan_file};
 
@@ -72,16 +71,5 @@ impl Things {
         engine.rollback(&self.name, loss).await?;
         assert_eq!(self.scene.left_behind().await?, Vec::<String>::new());
         Ok(())
-    }
-}
-
-async fn is_exact(engine: &Engine, name: &MigrationName) -> Result<bool> {
-    let request = VerifyRequest {
-        comparison: Comparison::Full,
-        seed: 3,
-    };
-    match engine.verify(name, request).await? {
-        VerifyEnd::Done { report, .. } => Ok(report.verdict == Verdict::Exact),
-        _ => Ok(false),
     }
 }

@@ -2,8 +2,9 @@
 
 use crossfade_engine::Loss;
 use crossfade_testkit::Result;
+use crossfade_tests::is_exact;
 
-use crate::{DONE, Things, is_exact};
+use crate::{DONE, Things};
 
 /// Longer than any index takes, and not to be compressed.
 const LONG: &str = "(select string_agg(md5(i::text), '') from generate_series(1, 400) i)";

@@ -1,5 +1,6 @@
 //! The role may do what the migration needs.
 
+use crossfade_postgres::Param;
 use tokio_postgres::types::Type;
 
 use super::{Context, Finding, Outcome, value};
@@ -8,11 +9,9 @@ use crate::error::EngineError;
 const CHECK: &str = "role";
 
 const MEMBER: &str = "select pg_catalog.pg_has_role($1::text::pg_catalog.name, 'usage')";
-const CREATES: &str =
-    "select pg_catalog.has_schema_privilege($1::text::pg_catalog.name, $2, 'create')";
+const OF_SCHEMA: &str = "select pg_catalog.has_schema_privilege($1::text::pg_catalog.name, $2, $3)";
 const MAY_CREATE: &str = "select pg_catalog.has_schema_privilege($1, 'create')";
 
-const USES: &str = "select pg_catalog.has_schema_privilege($1::text::pg_catalog.name, $2, 'usage')";
 const LACKS: &str = "select coalesce(pg_catalog.string_agg(pg_catalog.upper(p.name), ', '), '') \
      from pg_catalog.unnest(array['select', 'insert', 'update', 'delete', 'truncate']) as p (name) \
      where not pg_catalog.has_table_privilege($1::text::pg_catalog.name, $2::pg_catalog.oid, p.name)";
@@ -29,6 +28,14 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
     let remedy = format!(
         "run what `crossfade grants --owner {owner} --schema {schema}` prints, as a superuser or the owner"
     );
+    let owner_may = async |privilege: &'static str| -> Result<bool, EngineError> {
+        let params: [Param<'_>; 3] = [
+            (&owner, Type::TEXT),
+            (&schema, Type::TEXT),
+            (&privilege, Type::TEXT),
+        ];
+        value(context, OF_SCHEMA, &params).await
+    };
     let member: bool = value(context, MEMBER, &[(&owner, Type::TEXT)]).await?;
     if !member {
         let message = format!("the role is no member of the table's owner {}", table.owner);
@@ -39,26 +46,14 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
         let message = format!("the role may not create in schema {}", table.name.schema);
         return Ok(Finding::of(CHECK, Outcome::Fail, message, remedy));
     }
-    let owner_may: bool = value(
-        context,
-        CREATES,
-        &[(&owner, Type::TEXT), (&schema, Type::TEXT)],
-    )
-    .await?;
-    if !owner_may {
+    if !owner_may("create").await? {
         let message = format!(
             "the table's owner {} may not create in schema {}",
             table.owner, table.name.schema
         );
         return Ok(Finding::of(CHECK, Outcome::Fail, message, remedy));
     }
-    let uses: bool = value(
-        context,
-        USES,
-        &[(&owner, Type::TEXT), (&schema, Type::TEXT)],
-    )
-    .await?;
-    if !uses {
+    if !owner_may("usage").await? {
         let message = format!(
             "the table's owner {} may not use schema {}: the triggers, which write as the owner, would \
              fail the applications' statements",

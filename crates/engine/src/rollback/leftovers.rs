@@ -34,9 +34,7 @@ pub(super) async fn remove(runner: &Runner<'_>) -> Result<Option<Stage>, EngineE
             Ok(Some(stage))
         }
         Err(error) => {
-            if let Err(second) = transaction.rollback().await {
-                tracing::debug!(error = %second, "rollback after an error");
-            }
+            transaction.abandon().await;
             Err(error)
         }
     }
@@ -119,9 +117,7 @@ async fn restore(runner: &Runner<'_>, step: &StepId, statement: &str) -> Result<
             Ok(())
         }
         Err(error) => {
-            if let Err(second) = transaction.rollback().await {
-                tracing::debug!(error = %second, "rollback after an error");
-            }
+            transaction.abandon().await;
             Err(error)
         }
     }

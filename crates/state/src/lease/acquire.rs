@@ -64,7 +64,7 @@ impl Store {
             return Ok(Acquired::Acquired(lease));
         }
         let holder = self.lease_holder(&transaction, id).await?;
-        Self::abandon(transaction).await;
+        transaction.abandon().await;
         holder
             .map(Acquired::HeldBy)
             .ok_or(StateError::UnknownMigration(id))
@@ -89,7 +89,7 @@ impl Store {
             )
             .await?;
         let Some(taken) = taken else {
-            Self::abandon(transaction).await;
+            transaction.abandon().await;
             return Err(lease.fenced_out());
         };
         transaction.commit().await?;
@@ -140,11 +140,11 @@ impl Store {
         {
             Ok(Some(_)) => Ok(transaction),
             Ok(None) => {
-                Self::abandon(transaction).await;
+                transaction.abandon().await;
                 Err(StateError::UnknownMigration(id))
             }
             Err(source) => {
-                Self::abandon(transaction).await;
+                transaction.abandon().await;
                 Err(match source.class() {
                     ErrorClass::Retry => StateError::TakeoverBlocked {
                         migration: id,

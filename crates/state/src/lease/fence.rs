@@ -30,7 +30,7 @@ impl Store {
         match self.check_lease(&transaction, lease).await {
             Ok(()) => Ok(transaction),
             Err(error) => {
-                Self::abandon(transaction).await;
+                transaction.abandon().await;
                 Err(error)
             }
         }
