@@ -6,7 +6,7 @@ use crossfade_plan::{Ident, QualifiedName};
 use crossfade_postgres::rule;
 
 use crate::refusal::Refusals;
-use crate::{row_function, sql, truncate_function};
+use crate::{kept, row_function, sql, truncate_function};
 
 /// The two sides, the names, and whose the functions are.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,17 @@ pub struct Direction<'a> {
     /// Whether the mirror has, or will have before the triggers are dropped, constraints that the
     /// written side doesn't have.
     pub mirror: MirrorConstraints,
+    /// Whose values the mirror holds.
+    pub values: MirrorValues,
+}
+
+/// Whose values the mirror holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MirrorValues {
+    /// Only what was made of the written side: each write makes it anew.
+    Made,
+    /// Values that were there before the written side was made of them: see [`crate::kept`].
+    Original,
 }
 
 /// How the mirror's constraints compare with those of the written side.
@@ -132,11 +143,21 @@ impl Direction<'_> {
             .collect()
     }
 
+    /// The images that the row function computes: those of the other direction too, where they say
+    /// what is kept.
+    fn evaluated(&self) -> impl Iterator<Item = &Image> {
+        let confirming = match self.values {
+            MirrorValues::Made => Vec::new(),
+            MirrorValues::Original => kept::computed(self.mapping),
+        };
+        self.mapping.forward.iter().chain(confirming)
+    }
+
     /// Settings that change how values read as text: where values are cast or computed, they are
     /// those of the chunk and of the comparison, whatever the application's session has.
     fn pinned_settings(&self) -> &'static str {
         // Keys are recorded as text.
-        let reads_text = self.can_refuse() || self.mapping.forward.iter().any(may_read_text);
+        let reads_text = self.can_refuse() || self.evaluated().any(may_read_text);
         if !reads_text || !rule::holds("dual-write/pinned-settings") {
             ""
         } else {
@@ -148,9 +169,8 @@ impl Direction<'_> {
     /// The function is compiled in each session of the application's: where it holds a user's
     /// expression, that must be read as it was when the plan was made.
     fn pinned_syntax(&self) -> &'static str {
-        let images = &self.mapping.forward;
         let written = |image: &Image| matches!(image.value, Value::Expression(_));
-        if images.iter().any(written) && rule::holds("dual-write/pinned-syntax") {
+        if self.evaluated().any(written) && rule::holds("dual-write/pinned-syntax") {
             SYNTAX
         } else {
             ""

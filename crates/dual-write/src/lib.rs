@@ -3,6 +3,7 @@
 pub mod chunk;
 mod continuity;
 mod direction;
+mod kept;
 pub mod rederive;
 mod refusal;
 mod row_function;
@@ -10,5 +11,6 @@ pub mod sql;
 mod truncate_function;
 
 pub use continuity::{Continuity, Gap, GapKind};
-pub use direction::{Direction, MirrorConstraints};
+pub use direction::{Direction, MirrorConstraints, MirrorValues};
+pub use kept::{Kept, kept};
 pub use refusal::Refusals;

@@ -7,7 +7,8 @@
 use crossfade_plan::mapping::{Mapping, Totality, Value};
 use crossfade_postgres::rule;
 
-use crate::direction::Direction;
+use crate::direction::{Direction, MirrorValues};
+use crate::kept::{self, Keeping};
 use crate::sql;
 
 /// Errors of a partial mapping that are the row's own matter. What concerns the transaction or
@@ -90,9 +91,34 @@ fn remove_old_key(direction: &Direction<'_>) -> String {
     // By image, not by equality: a key that is equal but reads differently is a change to mirror.
     format!(
         "  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and pg_catalog.record_image_ne(row({}), row({}))) then\n\
-         {guard}    {delete}\n  end if;",
+         {guard}{}    {delete}\n  end if;",
         sql::source_key(mapping, "old"),
         sql::source_key(mapping, "new"),
+        move_to_new_key(direction),
+    )
+}
+
+/// A row whose key has changed takes along what the mirror alone has of it: columns that were
+/// dropped, and values that are kept. It moves unless some row bears the old key again.
+///
+/// Where it can't move (the new key is taken, or can't be held there), the old row goes, and what
+/// the written row is now is made anew.
+fn move_to_new_key(direction: &Direction<'_>) -> String {
+    if direction.values == MirrorValues::Made || !rule::holds("dual-write/move-key") {
+        return String::new();
+    }
+    let mapping = direction.mapping;
+    let update = format!(
+        "update {} set {} where {} and not exists (select from {} where {});",
+        sql::only(&mapping.target, sql::TARGET_ALIAS),
+        sql::set_target_key(mapping, "new"),
+        sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "old"),
+        sql::only(&mapping.source, sql::SOURCE_ALIAS),
+        sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
+    );
+    format!(
+        "    if tg_op = 'UPDATE' then {} end if;\n",
+        ignoring_refusal(&update)
     )
 }
 
@@ -130,23 +156,37 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
     } else {
         ""
     };
-    let upsert = if rule::holds("dual-write/re-read") {
-        format!(
-            "{} select {} from {} where {}{limit} {};",
-            sql::insert_images(mapping),
-            sql::values(&mapping.forward, sql::SOURCE_ALIAS),
+    let (written, condition) = if rule::holds("dual-write/re-read") {
+        let key = sql::same_source_key(mapping, sql::SOURCE_ALIAS, "new");
+        (
             sql::only(&mapping.source, sql::SOURCE_ALIAS),
-            sql::same_source_key(mapping, sql::SOURCE_ALIAS, "new"),
-            sql::on_conflict_update(mapping),
+            format!(" where {key}{limit}"),
         )
     } else {
+        (
+            format!("(select new.*) as {}", sql::SOURCE_ALIAS),
+            String::new(),
+        )
+    };
+    let upsert = |values: &str, join: &str| {
         format!(
-            "{} select {} from (select new.*) as {} {};",
+            "{} select {values} from {written}{join}{condition} {};",
             sql::insert_images(mapping),
-            sql::values(&mapping.forward, sql::SOURCE_ALIAS),
-            sql::SOURCE_ALIAS,
             sql::on_conflict_update(mapping),
         )
+    };
+    let plain = upsert(&sql::values(&mapping.forward, sql::SOURCE_ALIAS), "");
+    let upsert = match keeping(direction) {
+        None => plain,
+        Some(keeping) => {
+            let keeps = upsert(&keeping.values, &keeping.join);
+            if keeping.can_fail && rule::holds("dual-write/keep-or-write") {
+                let passed_on = not_the_rows();
+                format!("begin {keeps} exception when others then {passed_on} {plain} end;")
+            } else {
+                keeps
+            }
+        }
     };
     let upsert = if direction.can_refuse() && rule::holds("dual-write/refusals-recorded") {
         recording_refusal(direction, &upsert)
@@ -154,6 +194,12 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
         upsert
     };
     format!("  if tg_op <> 'DELETE' then\n    {upsert}\n  end if;")
+}
+
+/// What the mirror keeps of its own, if it has anything.
+fn keeping(direction: &Direction<'_>) -> Option<Keeping> {
+    let keeps = direction.values == MirrorValues::Original && rule::holds("dual-write/keep-old");
+    keeps.then(|| kept::keeping(direction.mapping)).flatten()
 }
 
 /// Runs a statement whose failure means that there is nothing to do.

@@ -112,24 +112,37 @@ pub fn target_key_is_image_of(mapping: &Mapping, alias: &str, row: &str) -> Stri
     all(mapping
         .key
         .iter()
-        .zip(mapping.key_images())
-        .map(|(key, image)| {
-            let value = match &image.value {
-                // Bare names need a relation in scope.
-                Value::Expression(_) => {
-                    format!(
-                        "(select {} from (select {row}.*) as {SOURCE_ALIAS})",
-                        assigned(image, SOURCE_ALIAS)
-                    )
-                }
-                Value::Column(_) | Value::Cast(_) => assigned(image, row),
-            };
+        .zip(key_image_of(mapping, row))
+        .map(|(key, value)| {
             format!(
                 "{alias}.{} {} {value}",
                 key.target,
                 equals(&key.target_equality)
             )
         }))
+}
+
+/// Sets the mirror's key to the image of the key of `row`, which is as above.
+pub(crate) fn set_target_key(mapping: &Mapping, row: &str) -> String {
+    list(
+        mapping
+            .key
+            .iter()
+            .zip(key_image_of(mapping, row))
+            .map(|(key, value)| format!("{} = {value}", key.target)),
+    )
+}
+
+/// The image of the key of `row`, column by column.
+fn key_image_of(mapping: &Mapping, row: &str) -> impl Iterator<Item = String> {
+    mapping.key_images().map(move |image| match &image.value {
+        // Bare names need a relation in scope.
+        Value::Expression(_) => format!(
+            "(select {} from (select {row}.*) as {SOURCE_ALIAS})",
+            assigned(image, SOURCE_ALIAS)
+        ),
+        Value::Column(_) | Value::Cast(_) => assigned(image, row),
+    })
 }
 
 /// The key columns of `row` on the written side.
@@ -164,23 +177,32 @@ pub fn lateral_key(mapping: &Mapping) -> LateralKey {
             condition,
         };
     }
-    let values = list(images.iter().enumerate().map(|(at, image)| {
+    LateralKey {
+        join: key_values(mapping),
+        condition: key_is_of_values(mapping, TARGET_ALIAS),
+    }
+}
+
+/// Goes behind the written side in FROM: the images of `src`'s key as columns of a relation.
+pub(crate) fn key_values(mapping: &Mapping) -> String {
+    let values = list(mapping.key_images().enumerate().map(|(at, image)| {
         format!(
             "{} as \"crossfade key {at}\"",
             assigned(image, SOURCE_ALIAS)
         )
     }));
-    let condition = all(mapping.key.iter().enumerate().map(|(at, key)| {
+    format!(" cross join lateral (select {values}) as image")
+}
+
+/// The mirror's key under `alias` equals the values of [`key_values`].
+pub(crate) fn key_is_of_values(mapping: &Mapping, alias: &str) -> String {
+    all(mapping.key.iter().enumerate().map(|(at, key)| {
         format!(
-            "{TARGET_ALIAS}.{} {} image.\"crossfade key {at}\"",
+            "{alias}.{} {} image.\"crossfade key {at}\"",
             key.target,
             equals(&key.target_equality)
         )
-    }));
-    LateralKey {
-        join: format!(" cross join lateral (select {values}) as image"),
-        condition,
-    }
+    }))
 }
 
 /// The image of `src`'s key as it is compared with the mirror's: integers of two sizes without a

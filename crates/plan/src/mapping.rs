@@ -71,6 +71,9 @@ pub struct Image {
     pub base_type: QualifiedName,
     /// What it is set to.
     pub value: Value,
+    /// The other side's columns that the value may depend on; for an expression, each that it
+    /// seems to name.
+    pub reads: Vec<Ident>,
     /// Whether evaluation can fail or the receiving side can refuse the value.
     pub totality: Totality,
     /// Whether evaluating it twice gives the same value.

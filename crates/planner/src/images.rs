@@ -1,7 +1,8 @@
 //! The mapping: what a row of one side is on the other, and whether it can be refused there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crossfade_dual_write::{kept, sql};
 use crossfade_plan::hazard::{HazardId, Severity};
 use crossfade_plan::mapping::{Image, KeyColumn, Mapping, Rewrite, Totality, Value, Volatility};
 use crossfade_plan::{Ident, QualifiedName};
@@ -10,6 +11,7 @@ use crossfade_postgres::catalog::Identity;
 use crate::casts;
 use crate::column_type::ColumnType;
 use crate::questions::{Over, Question};
+use crate::references;
 use crate::target::TargetTable;
 
 /// Whether each expression gives the same value twice.
@@ -24,15 +26,16 @@ pub(crate) fn mapping(
 ) -> Mapping {
     let forward = forward(&key, target, volatilities);
     let reverse = reverse(&key, target, volatilities);
-    inexact_ways_back(target, &forward, &reverse);
-    Mapping {
+    let mapping = Mapping {
         source: target.source.name.clone(),
         target: table,
         key,
         deferrable_key: false,
         forward,
         reverse,
-    }
+    };
+    inexact_ways_back(target, &mapping);
+    mapping
 }
 
 fn forward(
@@ -57,6 +60,7 @@ fn forward(
             volatilities,
             column.identity == Some(Identity::Always),
             key.iter().any(|key| key.target == column.name),
+            target.source.columns.iter().map(|column| &column.name),
         ));
     }
     for image in images
@@ -99,6 +103,7 @@ fn reverse(
             volatilities,
             column.identity == Some(Identity::Always),
             key.iter().any(|key| key.source == column.name),
+            target.columns.iter().map(|column| &column.name),
         );
         if image.totality == Totality::Partial && matches!(image.value, Value::Cast(_)) {
             lossy.push((column.name.clone(), column.sql_type.clone()));
@@ -122,20 +127,60 @@ fn reverse(
 
 /// Says of which columns the way back does not give what was there before: an expression is not
 /// known to be the inverse, and a cast that may fail may as well round or cut off.
-fn inexact_ways_back(target: &mut TargetTable<'_>, forward: &[Image], reverse: &[Image]) {
-    for back in reverse {
-        if back.undoes(forward) {
+fn inexact_ways_back(target: &mut TargetTable<'_>, mapping: &Mapping) {
+    let back = mapping.reversed(mapping.source.clone(), mapping.target.clone());
+    let kept = kept(&back);
+    for image in &back.forward {
+        if image.undoes(&back.reverse) {
             continue;
         }
+        let group = kept
+            .iter()
+            .find(|group| group.columns.contains(&image.column));
+        let told = match group {
+            Some(group) if group.confirmed_by.is_empty() => {
+                "after the cutover, rows that are there keep their old value, and rows that are added get what \
+                 the way back makes"
+                    .to_owned()
+            }
+            Some(group) => format!(
+                "after the cutover, a row of which {} is written gets on the old side what the way back makes of \
+                 it: where that is not the old value, a rollback brings the other one. Other rows keep theirs",
+                names(&group.confirmed_by)
+            ),
+            None => "after the cutover, a row that is written gets on the old side what the way back makes of its \
+                     new columns, whichever of them was written: where that is not the old value, a rollback brings \
+                     the other one. Untouched rows keep theirs"
+                .to_owned(),
+        };
         target.warn(
             HazardId::LossyReverse,
             Severity::Warning,
-            format!("column {}", back.column),
-            "after the cutover, a row that is written gets on the old side what the way back makes of its new \
-             columns, whichever of them was written: where that is not the old value, a rollback brings the other \
-             one. Untouched rows keep theirs",
+            format!("column {}", image.column),
+            told,
             "see that the way back gives each old value again, or contract before such rows are written",
         );
+    }
+}
+
+/// Several names in a sentence.
+fn names(columns: &BTreeSet<Ident>) -> String {
+    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    columns.join(" or ")
+}
+
+/// The other side's columns that a value may depend on. What bears a column's name within an
+/// expression counts as that column, and the whole row as all of them.
+fn reads<'c>(value: &Value, columns: impl Iterator<Item = &'c Ident>) -> Vec<Ident> {
+    match value {
+        Value::Column(name) | Value::Cast(name) => vec![name.clone()],
+        Value::Expression(text) => {
+            let whole_row = references::mentions(text, sql::SOURCE_ALIAS);
+            columns
+                .filter(|column| whole_row || references::mentions(text, column.as_str()))
+                .cloned()
+                .collect()
+        }
     }
 }
 
@@ -148,7 +193,7 @@ fn bare(text: &str) -> Option<Ident> {
     clippy::too_many_arguments,
     reason = "one place where an image is made of its facts"
 )]
-fn make(
+fn make<'c>(
     column: &Ident,
     to: &ColumnType,
     from: Option<&ColumnType>,
@@ -157,6 +202,7 @@ fn make(
     volatilities: &Volatilities,
     always_generated: bool,
     in_key: bool,
+    others: impl Iterator<Item = &'c Ident>,
 ) -> Image {
     let volatility = match value {
         Value::Expression(text) => {
@@ -181,6 +227,7 @@ fn make(
         sql_type: to.sql_type.clone(),
         base_type: to.name.clone(),
         value: value.clone(),
+        reads: reads(value, others),
         totality,
         volatility,
         rewrite: if never {

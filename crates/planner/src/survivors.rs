@@ -179,7 +179,7 @@ fn generated<'a>(target: &mut TargetTable<'a>, survivors: &mut Survivors<'a>) {
                         Some(crossfade_plan::mapping::Value::Expression(_))
                     )
             });
-            !copied && references::mentions(&expression, &old.name)
+            !copied && references::mentions(&expression, old.name.as_str())
         });
         if let Some(changed) = changed {
             let why = format!("it is computed from column {}, which changes", changed.name);

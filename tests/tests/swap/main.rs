@@ -6,6 +6,7 @@ mod blocked;
 mod fenced;
 mod functions;
 mod gate;
+mod kept;
 mod old_reader;
 mod order;
 mod prepared;

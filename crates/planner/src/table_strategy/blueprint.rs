@@ -1,6 +1,6 @@
 //! Everything that the steps are made from.
 
-use crossfade_dual_write::{Direction, MirrorConstraints, Refusals};
+use crossfade_dual_write::{Direction, MirrorConstraints, MirrorValues, Refusals};
 use crossfade_plan::execution::DualWriteNames;
 use crossfade_plan::file::PlanFile;
 use crossfade_plan::mapping::{Mapping, Value};
@@ -69,7 +69,7 @@ impl<'a> Blueprint<'a> {
             self.mapping,
             &self.objects.forward,
             &self.records.forward,
-            self.forward_mirror(),
+            (self.forward_mirror(), MirrorValues::Made),
         )
     }
 
@@ -79,7 +79,7 @@ impl<'a> Blueprint<'a> {
             self.reversed,
             &self.objects.reverse,
             &self.records.reverse,
-            self.reverse_mirror(),
+            (self.reverse_mirror(), MirrorValues::Original),
         )
     }
 
@@ -88,7 +88,7 @@ impl<'a> Blueprint<'a> {
         mapping: &'b Mapping,
         names: &'b DualWriteNames,
         refusals: &'b Refusals,
-        mirror: MirrorConstraints,
+        (mirror, values): (MirrorConstraints, MirrorValues),
     ) -> Direction<'b> {
         Direction {
             mapping,
@@ -96,6 +96,7 @@ impl<'a> Blueprint<'a> {
             owner: &self.target.source.owner,
             refusals,
             mirror,
+            values,
         }
     }
 

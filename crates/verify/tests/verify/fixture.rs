@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossfade_dual_write::{Direction, MirrorConstraints, Refusals, chunk};
+use crossfade_dual_write::{Direction, MirrorConstraints, MirrorValues, Refusals, chunk};
 use crossfade_plan::execution::{EXECUTION_PLAN_FORMAT, ExecutionPlan};
 use crossfade_plan::file::PlanFile;
 use crossfade_plan::fingerprint::{CatalogParts, Fingerprint};
@@ -105,6 +105,7 @@ pub(crate) fn copy(name: &str, sql_type: &str) -> Image {
         sql_type: sql_type.to_owned(),
         base_type: QualifiedName::new(ident("pg_catalog"), ident("text")),
         value: Value::Column(ident(name)),
+        reads: vec![ident(name)],
         totality: Totality::Total,
         volatility: Volatility::Stable,
         rewrite: Rewrite::Always,
@@ -245,6 +246,7 @@ impl Fixture {
             owner: &owner,
             refusals: &refusals,
             mirror: MirrorConstraints::NotStricter,
+            values: MirrorValues::Made,
         };
         for statement in direction
             .create_functions()
