@@ -162,7 +162,7 @@ impl Direction<'_> {
             ""
         } else {
             " set timezone = 'UTC' set datestyle = 'ISO, MDY' set intervalstyle = 'postgres' \
-             set extra_float_digits = '1' set bytea_output = 'hex'"
+             set extra_float_digits = '1' set bytea_output = 'hex' set lc_monetary = 'C'"
         }
     }
 
@@ -191,14 +191,16 @@ fn revoke_from_all(function: &QualifiedName) -> String {
     sql::revoke_from_others(&format!("function {signature}"), &acl)
 }
 
-/// Settings that change what the text of an expression means.
+/// Settings that change what the text of an expression means, or what its functions make of a value
+/// (`to_char` with `D` or `TMMonth`).
 const SYNTAX: &str = " set standard_conforming_strings = on set transform_null_equals = off \
-     set array_nulls = on set xmloption = content set xmlbinary = base64";
+     set array_nulls = on set xmloption = content set xmlbinary = base64 \
+     set lc_numeric = 'C' set lc_time = 'C'";
 
 /// The built-in types to which a cast that can't fail neither prints nor parses anything.
 const NO_TEXT: [&str; 6] = ["int2", "int4", "int8", "numeric", "float8", "inet"];
 
-/// Whether the value may depend on how values read as text. (Five settings cost a write of one row
+/// Whether the value may depend on how values read as text. (Six settings cost a write of one row
 /// about a tenth of what the mirroring costs.)
 fn may_read_text(image: &Image) -> bool {
     match &image.value {

@@ -43,21 +43,58 @@ const FUNCTIONS: [&str; 17] = [
     "pg_trigger_depth",
 ];
 
+/// Functions of text search that take the session's configuration where none is given, and how
+/// many arguments they have without one.
+const SEARCHES: [(&str, usize); 8] = [
+    ("to_tsvector", 1),
+    ("json_to_tsvector", 2),
+    ("jsonb_to_tsvector", 2),
+    ("to_tsquery", 1),
+    ("plainto_tsquery", 1),
+    ("phraseto_tsquery", 1),
+    ("websearch_to_tsquery", 1),
+    ("ts_headline", 2),
+];
+
 /// Whether the expression names one of them.
 pub(crate) fn is_read_by(expression: &str) -> bool {
     let tokens = tokens::of(expression);
-    tokens.iter().enumerate().any(|(at, token)| {
-        let is =
-            |name: &str| token.kind == TokenKind::Ident && token.text.eq_ignore_ascii_case(name);
-        let is_call = matches!(tokens.get(at + 1), Some(next) if next.kind == TokenKind::OpenParen);
-        WORDS.iter().any(|word| is(word))
-            || (is_call && FUNCTIONS.iter().any(|function| is(function)))
-            || (is_call && is("age") && arguments(&tokens[at + 2..]) == 1)
+    let word = |token: &Token<'_>| WORDS.iter().any(|word| is(token, word));
+    tokens.iter().any(word)
+        || calls(&tokens).any(|(name, arguments)| {
+            FUNCTIONS.iter().any(|function| is(name, function))
+                || (is(name, "age") && count(arguments) == 1)
+        })
+}
+
+/// Whether the expression searches text by the session's configuration. (`ts_headline` of three
+/// arguments may do so too: with options instead of a configuration.)
+pub(crate) fn searches_by_default(expression: &str) -> bool {
+    let tokens = tokens::of(expression);
+    calls(&tokens).any(|(name, arguments)| {
+        SEARCHES
+            .iter()
+            .any(|(function, without)| is(name, function) && count(arguments) == *without)
     })
 }
 
+fn is(token: &Token<'_>, name: &str) -> bool {
+    token.kind == TokenKind::Ident && token.text.eq_ignore_ascii_case(name)
+}
+
+/// What is called, and the tokens from behind the call's parenthesis on.
+fn calls<'t, 's>(
+    tokens: &'t [Token<'s>],
+) -> impl Iterator<Item = (&'t Token<'s>, &'t [Token<'s>])> {
+    tokens
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| pair[1].kind == TokenKind::OpenParen)
+        .map(|(at, pair)| (&pair[0], &tokens[at + 2..]))
+}
+
 /// How many arguments a call has, from behind its parenthesis.
-fn arguments(tokens: &[Token<'_>]) -> usize {
+fn count(tokens: &[Token<'_>]) -> usize {
     let (mut depth, mut commas) = (1, 0);
     for token in tokens {
         match token.kind {
@@ -99,6 +136,25 @@ mod tests {
             "knows(a)",
         ] {
             assert!(!is_read_by(expression), "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_search_without_a_configuration_is_told_from_one_with_it() {
+        for expression in [
+            "to_tsvector(note)",
+            "setweight(pg_catalog.to_tsvector(coalesce(a, b)), 'A')",
+            "ts_headline(note, q)",
+        ] {
+            assert!(searches_by_default(expression), "{expression}");
+        }
+        for expression in [
+            "to_tsvector('english', note)",
+            "to_tsvector",
+            "my_to_tsvector(note)",
+            "ts_headline('simple', note, q)",
+        ] {
+            assert!(!searches_by_default(expression), "{expression}");
         }
     }
 }

@@ -115,6 +115,14 @@ impl Ask {
                 }
             }
         }
+        if self.of_the_file && moment::searches_by_default(&self.question.text) {
+            let message = format!(
+                "{} searches text by default_text_search_config, which each session may set for itself",
+                self.what
+            );
+            return Err(error(PlanErrorKind::Expression, message)
+                .help("name the configuration: to_tsvector('english', ...)"));
+        }
         if self.of_the_file && moment::is_read_by(&self.question.text) {
             return Ok(Volatility::Volatile);
         }

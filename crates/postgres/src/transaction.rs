@@ -115,7 +115,10 @@ const SETTINGS: &str = "select pg_catalog.set_config('lock_timeout', (case when 
      pg_catalog.set_config('transform_null_equals', 'off', true), \
      pg_catalog.set_config('array_nulls', 'on', true), \
      pg_catalog.set_config('xmloption', 'content', true), \
-     pg_catalog.set_config('xmlbinary', 'base64', true)";
+     pg_catalog.set_config('xmlbinary', 'base64', true), \
+     pg_catalog.set_config('lc_monetary', 'C', true), \
+     pg_catalog.set_config('lc_numeric', 'C', true), \
+     pg_catalog.set_config('lc_time', 'C', true)";
 
 /// An open transaction. Ends by [`commit`](Self::commit) or [`rollback`](Self::rollback); one that
 /// is dropped cancels its statement and closes its connection.

@@ -62,6 +62,13 @@ const CASES: &[(&str, &str, PlanErrorKind, &str, &str)] = &[
     ),
     (
         "plain",
+        "add_column: { name: n, type: tsvector, up: to_tsvector(a) }",
+        PlanErrorKind::Expression,
+        "operations[0].add_column.up",
+        "default_text_search_config",
+    ),
+    (
+        "plain",
         "add_column: { name: n, type: int, up: a }",
         PlanErrorKind::Expression,
         "operations[0].add_column.up",
