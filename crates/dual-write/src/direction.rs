@@ -1,7 +1,7 @@
 //! One direction of dual-write: its functions and triggers, to create and to drop.
 
 use crossfade_plan::execution::DualWriteNames;
-use crossfade_plan::mapping::{Image, Mapping, Totality, Value};
+use crossfade_plan::mapping::{Image, KeyColumn, Mapping, SessionDependence, Totality, Value};
 use crossfade_plan::{Ident, QualifiedName};
 use crossfade_postgres::rule;
 
@@ -55,17 +55,25 @@ impl Direction<'_> {
     /// The statements that create both functions, owned by the table's owner and callable by
     /// nobody else.
     pub fn create_functions(&self) -> Vec<String> {
-        let row = (&self.names.row_function, row_function::body(self));
-        let truncate = (&self.names.truncate_function, truncate_function::body(self));
+        let row = (
+            &self.names.row_function,
+            row_function::body(self),
+            self.path_matters(),
+        );
+        let truncate = (
+            &self.names.truncate_function,
+            truncate_function::body(self),
+            true,
+        );
         [row, truncate]
             .into_iter()
-            .flat_map(|(name, body)| {
+            .flat_map(|(name, body, path_matters)| {
                 let security = if rule::holds("dual-write/security-definer") {
                     " security definer"
                 } else {
                     ""
                 };
-                let path = if rule::holds("dual-write/pinned-path") {
+                let path = if path_matters && rule::holds("dual-write/pinned-path") {
                     " set search_path = pg_catalog, pg_temp"
                 } else {
                     ""
@@ -143,6 +151,25 @@ impl Direction<'_> {
             .collect()
     }
 
+    /// Whether anything that the row function runs may look for a name in the `search_path`: an
+    /// expression, a cast or a type that is not PostgreSQL's own, the table's own code (which makes
+    /// the mirror one that may refuse). Where nothing does, the function sets none: setting and
+    /// resetting it is an eighth of the mirroring's cost, and has the application's own next
+    /// statement resolve its path again.
+    fn path_matters(&self) -> bool {
+        let foreign = |schema: &Ident| schema.as_str() != "pg_catalog";
+        let of_the_key = self.mapping.key.iter().any(|key| {
+            foreign(&key.source_equality.schema) || foreign(&key.target_equality.schema)
+        });
+        self.can_refuse()
+            || of_the_key
+            || self.evaluated().any(|image| {
+                is_dependent(image)
+                    || matches!(image.value, Value::Expression(_))
+                    || foreign(&image.base_type.schema)
+            })
+    }
+
     /// The images that the row function computes: those of the other direction too, where they say
     /// what is kept.
     fn evaluated(&self) -> impl Iterator<Item = &Image> {
@@ -156,8 +183,8 @@ impl Direction<'_> {
     /// Settings that change how values read as text: where values are cast or computed, they are
     /// those of the chunk and of the comparison, whatever the application's session has.
     fn pinned_settings(&self) -> &'static str {
-        // Keys are recorded as text.
-        let reads_text = self.can_refuse() || self.evaluated().any(may_read_text);
+        let of_the_key = self.can_refuse() && !self.mapping.key.iter().all(reads_alike);
+        let reads_text = of_the_key || self.evaluated().any(is_dependent);
         if !reads_text || !rule::holds("dual-write/pinned-settings") {
             ""
         } else {
@@ -169,7 +196,8 @@ impl Direction<'_> {
     /// The function is compiled in each session of the application's: where it holds a user's
     /// expression, that must be read as it was when the plan was made.
     fn pinned_syntax(&self) -> &'static str {
-        let written = |image: &Image| matches!(image.value, Value::Expression(_));
+        let written =
+            |image: &Image| is_dependent(image) && matches!(image.value, Value::Expression(_));
         if self.evaluated().any(written) && rule::holds("dual-write/pinned-syntax") {
             SYNTAX
         } else {
@@ -197,22 +225,16 @@ const SYNTAX: &str = " set standard_conforming_strings = on set transform_null_e
      set array_nulls = on set xmloption = content set xmlbinary = base64 \
      set lc_numeric = 'C' set lc_time = 'C'";
 
-/// The built-in types to which a cast that can't fail neither prints nor parses anything.
-const NO_TEXT: [&str; 6] = ["int2", "int4", "int8", "numeric", "float8", "inet"];
+/// (Six settings cost a write of one row about a tenth of what the mirroring costs.)
+fn is_dependent(image: &Image) -> bool {
+    image.session == SessionDependence::Dependent
+}
 
-/// Whether the value may depend on how values read as text. (Six settings cost a write of one row
-/// about a tenth of what the mirroring costs.)
-fn may_read_text(image: &Image) -> bool {
-    match &image.value {
-        Value::Column(_) => false,
-        Value::Cast(_) => {
-            let base = &image.base_type;
-            image.totality == Totality::Partial
-                || base.schema.as_str() != "pg_catalog"
-                || !NO_TEXT.contains(&base.name.as_str())
-        }
-        Value::Expression(_) => true,
-    }
+/// Whether a key column's text, as which a refused row's key is recorded, is the same in each
+/// session.
+fn reads_alike(key: &KeyColumn) -> bool {
+    let words = ["smallint", "integer", "bigint", "uuid", "text"];
+    words.contains(&key.source_type.as_str()) || key.source_type.starts_with("character varying")
 }
 
 /// Keeps cached plans of the function off sequential scans. A session that plans while the mirror

@@ -3,6 +3,9 @@
 //! It never writes NEW. Within one statement a trigger of row 1 may change row 2 before our event
 //! for row 2 fires; its NEW is then stale. Reading the row again, by key, gives what is there now,
 //! whatever the order in which the events fire.
+//!
+//! All that is ours is qualified, operators and types among it: the body means the same under any
+//! `search_path`, and a function that holds nothing of the user's does without one of its own.
 
 use crossfade_plan::mapping::{Mapping, Totality, Value};
 use crossfade_postgres::rule;
@@ -16,7 +19,8 @@ use crate::sql;
 /// would without us.
 fn not_the_rows() -> &'static str {
     if rule::holds("dual-write/pass-others") {
-        "if pg_catalog.left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then raise; end if;"
+        "if pg_catalog.left(sqlstate, 2) operator(pg_catalog.=) any \
+         ('{40,53,55,57,58,XX}'::pg_catalog.text[]) then raise; end if;"
     } else {
         ""
     }
@@ -36,7 +40,13 @@ pub(crate) fn body(direction: &Direction<'_>) -> String {
     parts.push(remove_old_key(direction));
     parts.push(mirror_current_row(direction));
     parts.push("  return null;\nend".to_owned());
-    parts.join("\n")
+    let body = parts.join("\n");
+    if rule::holds("dual-write/qualified") {
+        body
+    } else {
+        body.replace("operator(pg_catalog.=)", "=")
+            .replace("operator(pg_catalog.<>)", "<>")
+    }
 }
 
 /// A snapshot that is older than the row it is about to mirror must fail here with 40001, which
@@ -51,15 +61,22 @@ fn lock_current_keys(mapping: &Mapping) -> String {
     };
     format!(
         "  if {NOT_READ_COMMITTED} then\n    \
-           if tg_op <> 'INSERT' then {} end if;\n    \
-           if tg_op <> 'DELETE' then {} end if;\n  \
+           if {NOT_INSERT} then {} end if;\n    \
+           if {NOT_DELETE} then {} end if;\n  \
          end if;",
         lock("old"),
         lock("new")
     )
 }
 
-const NOT_READ_COMMITTED: &str = "pg_catalog.current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')";
+const NOT_INSERT: &str = "tg_op operator(pg_catalog.<>) 'INSERT'";
+const NOT_DELETE: &str = "tg_op operator(pg_catalog.<>) 'DELETE'";
+const IS_DELETE: &str = "tg_op operator(pg_catalog.=) 'DELETE'";
+const IS_UPDATE: &str = "tg_op operator(pg_catalog.=) 'UPDATE'";
+
+/// READ UNCOMMITTED counts as a higher level: that costs it two locks and changes nothing.
+const NOT_READ_COMMITTED: &str =
+    "pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.<>) 'read committed'";
 
 /// Takes OLD's key out of the mirror, unless a row bears it again.
 fn remove_old_key(direction: &Direction<'_>) -> String {
@@ -90,7 +107,7 @@ fn remove_old_key(direction: &Direction<'_>) -> String {
     };
     // By image, not by equality: a key that is equal but reads differently is a change to mirror.
     format!(
-        "  if tg_op = 'DELETE' or (tg_op = 'UPDATE' and pg_catalog.record_image_ne(row({}), row({}))) then\n\
+        "  if {IS_DELETE} or ({IS_UPDATE} and pg_catalog.record_image_ne(row({}), row({}))) then\n\
          {guard}{}    {delete}\n  end if;",
         sql::source_key(mapping, "old"),
         sql::source_key(mapping, "new"),
@@ -117,7 +134,7 @@ fn move_to_new_key(direction: &Direction<'_>) -> String {
         sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
     );
     format!(
-        "    if tg_op = 'UPDATE' then {} end if;\n",
+        "    if {IS_UPDATE} then {} end if;\n",
         ignoring_refusal(&update)
     )
 }
@@ -193,7 +210,7 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
     } else {
         upsert
     };
-    format!("  if tg_op <> 'DELETE' then\n    {upsert}\n  end if;")
+    format!("  if {NOT_DELETE} then\n    {upsert}\n  end if;")
 }
 
 /// What the mirror keeps of its own, if it has anything.

@@ -2,7 +2,8 @@
 
 mod fixture;
 
-use crossfade_plan::mapping::Rewrite;
+use crossfade_plan::QualifiedName;
+use crossfade_plan::mapping::{Rewrite, SessionDependence, Value};
 use crossfade_testkit::{Result, Role};
 use fixture::{Fixture, computed, copy, ident, key, key_in, mapping, sqlstate};
 
@@ -130,6 +131,67 @@ async fn a_hostile_search_path_changes_nothing() -> Result<()> {
              delete from public.source where v operator(pg_catalog.=) 'two'")
         .await?;
     fixture.assert_equal("id, upper(v)").await
+}
+
+/// A mapping that holds nothing of the user's has a function that sets no path: whatever it runs
+/// must be found where it belongs, or the writer's code would run with the owner's rights.
+#[tokio::test]
+async fn a_function_without_a_path_of_its_own_finds_nothing_in_the_writers() -> Result<()> {
+    let mut wider = copy("id");
+    wider.sql_type = "bigint".to_owned();
+    wider.base_type = QualifiedName::new(ident("pg_catalog"), ident("int8"));
+    wider.value = Value::Cast(ident("id"));
+    let mut by_id = key("id", "integer");
+    by_id.target_type = "bigint".to_owned();
+    let fixture = Fixture::start(
+        "create table public.source (id integer primary key, v text); \
+         create table public.source__new (id bigint primary key, v text)",
+        mapping(vec![by_id], vec![wider, copy("v")]),
+    )
+    .await?;
+    let configuration: Vec<String> = fixture
+        .admin
+        .query_one_value("select proconfig from pg_proc where proname = 'crossfade_race_forward'")
+        .await?;
+    assert_eq!(configuration, ["enable_seqscan=off"]);
+    let app_role = ident(fixture.database.app());
+    let evil = "language plpgsql as $$ begin raise 'evil'; end $$";
+    let operators = ["text", "integer", "bigint", "record"].map(|on| {
+        format!(
+            "create function evil.evil({on}, {on}) returns boolean {evil}; \
+             create operator evil.= (leftarg = {on}, rightarg = {on}, function = evil.evil); \
+             create operator evil.<> (leftarg = {on}, rightarg = {on}, function = evil.evil);"
+        )
+    });
+    fixture
+        .admin
+        .run(&format!(
+            "create schema evil authorization {app_role}; set role {app_role}; \
+             create function evil.record_image_ne(record, record) returns boolean {evil}; \
+             create function evil.current_setting(text) returns text {evil}; \
+             create function evil.left(text, integer) returns text {evil}; \
+             {} create domain evil.int8 as text check (false); \
+             create domain evil.text as bigint check (false); reset role",
+            operators.concat()
+        ))
+        .await?;
+    let app = fixture.app("app").await?;
+    app.run("set search_path = evil, pg_catalog, public")
+        .await?;
+    for level in ["read committed", "repeatable read"] {
+        app.run(&format!(
+            "begin isolation level {level}; \
+             insert into public.source values (1, 'one'), (2, 'two'), (3, 'three'); \
+             update public.source set id = id operator(pg_catalog.+) 10; \
+             update public.source set v = null; \
+             delete from public.source where id operator(pg_catalog.=) 12; commit"
+        ))
+        .await?;
+        fixture.assert_equal("id, v").await?;
+        app.run("delete from public.source").await?;
+        fixture.assert_equal("id, v").await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -281,7 +343,8 @@ async fn a_failure_that_is_not_the_rows_is_passed_on() -> Result<()> {
 #[tokio::test]
 async fn text_forms_do_not_depend_on_the_writers_settings() -> Result<()> {
     let mut cast = copy("v");
-    cast.value = crossfade_plan::mapping::Value::Cast(ident("at"));
+    cast.value = Value::Cast(ident("at"));
+    cast.session = SessionDependence::Dependent;
     let fixture = Fixture::start(
         "create table public.source (id integer primary key, at timestamptz); \
          create table public.source__new (id integer primary key, v text)",

@@ -78,6 +78,8 @@ pub struct Image {
     pub totality: Totality,
     /// Whether evaluating it twice gives the same value.
     pub volatility: Volatility,
+    /// Whether it depends on settings of the session that evaluates it.
+    pub session: SessionDependence,
     /// Whether a later write of the row sets it again.
     pub rewrite: Rewrite,
 }
@@ -113,6 +115,16 @@ pub enum Volatility {
     Stable,
     /// Evaluated once, when the row is copied; never recomputed, compared only for presence.
     Volatile,
+}
+
+/// Whether a value depends on how a session writes and reads values, such as its time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionDependence {
+    /// Proved to be the same in each session.
+    Free,
+    /// Evaluated under settings of ours wherever it is evaluated.
+    Dependent,
 }
 
 /// Whether a later write of the row sets a column again.

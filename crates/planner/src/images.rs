@@ -11,8 +11,8 @@ use crossfade_postgres::catalog::Identity;
 use crate::casts;
 use crate::column_type::ColumnType;
 use crate::questions::{Over, Question};
-use crate::references;
 use crate::target::TargetTable;
+use crate::{references, session};
 
 /// Whether each expression gives the same value twice.
 pub(crate) type Volatilities = BTreeMap<Question, Volatility>;
@@ -44,6 +44,9 @@ fn forward(
     volatilities: &Volatilities,
 ) -> Vec<Image> {
     let mut images = Vec::new();
+    let columns_of_source: Vec<_> = (target.source.columns.iter())
+        .map(|column| (column.name.clone(), ColumnType::of(column)))
+        .collect();
     for column in &target.columns {
         let Some(image) = &column.image else { continue };
         let old = match &image.value {
@@ -60,7 +63,7 @@ fn forward(
             volatilities,
             column.identity == Some(Identity::Always),
             key.iter().any(|key| key.target == column.name),
-            target.source.columns.iter().map(|column| &column.name),
+            &columns_of_source,
         ));
     }
     for image in images
@@ -86,6 +89,9 @@ fn reverse(
 ) -> Vec<Image> {
     let mut images = Vec::new();
     let mut lossy = Vec::new();
+    let columns_of_target: Vec<_> = (target.columns.iter())
+        .map(|column| (column.name.clone(), column.column_type.clone()))
+        .collect();
     for column in &target.source.columns {
         let Some(back) = target.back.get(&column.name) else {
             continue;
@@ -103,7 +109,7 @@ fn reverse(
             volatilities,
             column.identity == Some(Identity::Always),
             key.iter().any(|key| key.source == column.name),
-            target.columns.iter().map(|column| &column.name),
+            &columns_of_target,
         );
         if image.totality == Totality::Partial && matches!(image.value, Value::Cast(_)) {
             lossy.push((column.name.clone(), column.sql_type.clone()));
@@ -171,15 +177,14 @@ fn names(columns: &BTreeSet<Ident>) -> String {
 
 /// The other side's columns that a value may depend on. What bears a column's name within an
 /// expression counts as that column, and the whole row as all of them.
-fn reads<'c>(value: &Value, columns: impl Iterator<Item = &'c Ident>) -> Vec<Ident> {
+fn reads(value: &Value, columns: &[(Ident, ColumnType)]) -> Vec<Ident> {
     match value {
         Value::Column(name) | Value::Cast(name) => vec![name.clone()],
         Value::Expression(text) => {
             let whole_row = references::mentions(text, sql::SOURCE_ALIAS);
-            columns
-                .filter(|column| whole_row || references::mentions(text, column.as_str()))
-                .cloned()
-                .collect()
+            let may_be = |name: &Ident| whole_row || references::mentions(text, name.as_str());
+            let names = columns.iter().map(|(name, _)| name);
+            names.filter(|name| may_be(name)).cloned().collect()
         }
     }
 }
@@ -193,7 +198,7 @@ fn bare(text: &str) -> Option<Ident> {
     clippy::too_many_arguments,
     reason = "one place where an image is made of its facts"
 )]
-fn make<'c>(
+fn make(
     column: &Ident,
     to: &ColumnType,
     from: Option<&ColumnType>,
@@ -202,7 +207,7 @@ fn make<'c>(
     volatilities: &Volatilities,
     always_generated: bool,
     in_key: bool,
-    others: impl Iterator<Item = &'c Ident>,
+    others: &[(Ident, ColumnType)],
 ) -> Image {
     let volatility = match value {
         Value::Expression(text) => {
@@ -228,6 +233,7 @@ fn make<'c>(
         base_type: to.name.clone(),
         value: value.clone(),
         reads: reads(value, others),
+        session: session::of(value, from, to, others),
         totality,
         volatility,
         rewrite: if never {

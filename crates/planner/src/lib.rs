@@ -20,6 +20,7 @@ mod planning;
 mod questions;
 mod references;
 pub mod render;
+mod session;
 mod survivors;
 mod table_strategy;
 mod target;

@@ -8,7 +8,7 @@ use crossfade_plan::execution::{EXECUTION_PLAN_FORMAT, ExecutionPlan};
 use crossfade_plan::file::PlanFile;
 use crossfade_plan::fingerprint::{CatalogParts, Fingerprint};
 use crossfade_plan::mapping::{
-    Image, KeyColumn, Mapping, Operator, Rewrite, Totality, Value, Volatility,
+    Image, KeyColumn, Mapping, Operator, Rewrite, SessionDependence, Totality, Value, Volatility,
 };
 use crossfade_plan::objects::Objects;
 use crossfade_plan::{Ident, MigrationName, Progress, QualifiedName};
@@ -108,6 +108,7 @@ pub(crate) fn copy(name: &str, sql_type: &str) -> Image {
         reads: vec![ident(name)],
         totality: Totality::Total,
         volatility: Volatility::Stable,
+        session: SessionDependence::Free,
         rewrite: Rewrite::Always,
     }
 }
