@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crossfade_plan::event::{Event, RetryClass};
-use crossfade_postgres::ErrorClass;
+use crossfade_postgres::{ErrorClass, rule};
 use crossfade_state::RangeId;
 use crossfade_throttle::{Admission, ChunkSize};
 use tokio_postgres::error::SqlState;
@@ -114,6 +114,7 @@ async fn count_attempt(job: &Job, range: RangeId) {
 /// Whether the target has a key of the chunk that it was taken not to have.
 fn met_existing_row(failed: &FailedChunk) -> bool {
     failed.at.is_some()
+        && rule::holds("backfill/met-again")
         && failed
             .error
             .query()

@@ -7,7 +7,7 @@ use crossfade_engine::VerifyEnd;
 use crossfade_observe::quantity;
 use crossfade_plan::{MigrationName, Stage};
 use crossfade_state::{Mismatch, MismatchKind, Verdict};
-use crossfade_verify::{Reason, RepairReport, Report, SelfTest, Unshown};
+use crossfade_verify::{NotComparedBecause, Reason, RepairReport, Report, SelfTest, Unshown};
 use serde::Serialize;
 
 use crate::error::{Code, Failure};
@@ -179,6 +179,13 @@ impl<'a> Verification<'a> {
         if !report.presence_only.is_empty() {
             let text = format!("{} (volatile)", report.presence_only.join(", "));
             lines.add("presence", text);
+        }
+        for left in &report.not_compared {
+            let because = match left.because {
+                NotComparedBecause::Generated => "generated: computed by the server on each side",
+                NotComparedBecause::NoCounterpart => "nothing of the other side makes it",
+            };
+            lines.add("uncompared", format!("{} ({because})", left.column));
         }
         for invariant in &report.invariants {
             let found = match (invariant.rows, &invariant.sqlstate) {

@@ -4,7 +4,7 @@ use crossfade_dual_write::{Continuity, Gap};
 use crossfade_plan::event::Event;
 use crossfade_plan::execution::{Action, DualWriteNames, Step};
 use crossfade_plan::{Progress, Stage};
-use crossfade_postgres::{Queries, QueryError, Transaction, TransactionSettings};
+use crossfade_postgres::{Queries, QueryError, Transaction, TransactionSettings, rule};
 use crossfade_state::{DualWriteRecord, RelationOid, StateError};
 use tokio_postgres::types::Type;
 
@@ -136,7 +136,7 @@ async fn mend_in(
     let stage = if runner.record.stage == Stage::CutOver {
         Stage::CutOver
     } else {
-        if !runner.has_reached(Stage::Backfilled) {
+        if !runner.has_reached(Stage::Backfilled) && rule::holds("backfill/gap-copies-again") {
             copy_again(runner, transaction).await?;
         }
         store

@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::executor::{self, Also, StepEnd};
+use crate::explain::hanging_on;
 use crate::gate;
 use crate::runner::{Runner, StageEnd, under_lease};
 use crate::watch::Watching;
@@ -55,6 +56,10 @@ async fn contract_under_lease(runner: &mut Runner<'_>) -> Result<StageEnd, Engin
         return Err(EngineError::GateShut(shut));
     }
     drop(session);
+    let hanging = hanging_on(runner, &runner.plan.objects.retired).await?;
+    if !hanging.is_empty() {
+        return Err(EngineError::Hanging(hanging));
+    }
     let steps: Vec<_> = runner.plan.steps_to(Stage::Contracted).cloned().collect();
     for (at, step) in steps.iter().enumerate() {
         let last = at + 1 == steps.len();

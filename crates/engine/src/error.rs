@@ -13,6 +13,7 @@ use crossfade_state::{LeaseHolder, ReverseLoss, StateError};
 use crossfade_verify::VerifyError;
 
 use crate::gate::Shut;
+use crate::gone::Side;
 use crate::preflight::Report;
 
 /// Why a stage did not reach its end. What was recorded as done stays done.
@@ -46,6 +47,14 @@ pub enum EngineError {
     /// There is no such table.
     #[error("there is no table {0}")]
     NoTable(QualifiedName),
+    /// A table of the migration is not there under its name any more.
+    #[error("{side} {table} does not exist any more under this name")]
+    TableGone {
+        /// The name that it had.
+        table: QualifiedName,
+        /// Which of the tables it is.
+        side: Side,
+    },
     /// No migration has this name.
     #[error("no migration is called {0}")]
     UnknownMigration(MigrationName),
@@ -94,9 +103,20 @@ pub enum EngineError {
     /// The new side is not as the cutover left it: going back would drop what was changed.
     #[error("the table was altered since the cutover, and a rollback would lose that")]
     AlteredSince(Vec<Drift>),
-    /// Something was hung on the new side since the cutover, by name.
-    #[error("something depends on the new side of the table, which a rollback drops")]
+    /// Something hangs on the side that is to be dropped, by name.
+    #[error("something depends on the side of the table that is to be dropped")]
     Hanging(Vec<String>),
+    /// An index or a constraint that the way back renames is not there any more; the server's words.
+    #[error("what the way back needs was renamed or dropped: {0}")]
+    PartGone(String),
+    /// The function of an event trigger failed.
+    #[error("an event trigger refused a statement: {}", .triggers.join(", "))]
+    EventTrigger {
+        /// Those that it can have been, quoted.
+        triggers: Vec<String>,
+        /// The stage of the migration.
+        stage: Stage,
+    },
     /// The verification could not be made.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -156,9 +176,28 @@ impl EngineError {
         }
     }
 
+    /// Whether the server is a standby, which takes no writes.
+    pub fn is_of_standby(&self) -> bool {
+        self.query().is_some_and(QueryError::is_of_standby)
+    }
+
     /// Whether it passes by itself.
     pub(crate) fn passes(&self) -> bool {
         matches!(self.class(), ErrorClass::Retry | ErrorClass::Reconnect)
+    }
+
+    /// The server's own error, where there is one.
+    pub(crate) fn query(&self) -> Option<&QueryError> {
+        match self {
+            Self::Query(error)
+            | Self::State(StateError::Query(error))
+            | Self::Begin(BeginError::Query(error))
+            | Self::Catalog(CatalogError::Query(error))
+            | Self::Commit(CommitError::Refused(error)) => Some(error),
+            Self::Backfill(error) => error.query(),
+            Self::Verify(error) => error.query(),
+            _ => None,
+        }
     }
 
     /// What to do about it, where the server or the connection is to blame.

@@ -6,7 +6,7 @@ use crossfade_plan::file::PlanFile;
 use crossfade_plan::fingerprint::drift;
 use crossfade_plan::hazard::Severity;
 use crossfade_plan::{Stage, event::Event};
-use crossfade_planner::{PlannerSettings, collect_facts, plan};
+use crossfade_planner::{Denied, PlannerSettings, collect_facts, denied_to_owner, plan};
 use crossfade_postgres::catalog::{Catalog, Table};
 use crossfade_postgres::{Database, Mode, TransactionSettings};
 use crossfade_state::{MigrationRecord, NewMigration, RelationOid, StateError};
@@ -27,6 +27,8 @@ pub struct Expansion {
     pub table: Table,
     /// What will be done.
     pub plan: ExecutionPlan,
+    /// What the table's owner, as whom the triggers write, lacks for it.
+    pub denied: Vec<Denied>,
 }
 
 impl Expansion {
@@ -48,9 +50,14 @@ impl Expansion {
             table,
         } = catalog.ok_or_else(|| EngineError::NoTable((*file.table).clone()))?;
         let facts = collect_facts(&transaction, file, &table, server_version_num).await?;
+        let denied = denied_to_owner(&transaction, file, &table, &facts).await?;
         transaction.rollback().await?;
         let plan = plan(file, &table, &facts, settings)?;
-        Ok(Self { table, plan })
+        Ok(Self {
+            table,
+            plan,
+            denied,
+        })
     }
 }
 

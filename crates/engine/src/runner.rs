@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::explain::explain;
 use crate::journal::Journal;
 use crate::patience::Patience;
 use crate::watch::{Watch, Watching};
@@ -89,7 +90,10 @@ async fn until_it_lasts<T: Ending>(
         };
         let result = match again {
             Some(_) => Ok(None),
-            None => result.map(Some),
+            None => match result {
+                Ok(end) => Ok(Some(end)),
+                Err(error) => Err(explain(&runner, error).await),
+            },
         };
         match runner.finish(result).await {
             Ok(Some(end)) => return Ok(end),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crossfade_plan::Stage;
+use crossfade_postgres::rule;
 use crossfade_state::{MigrationRecord, RelationOid};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -96,6 +97,7 @@ async fn watch(eye: Eye, every: Duration, altered: CancellationToken, stop: Canc
         }
         match eye.sees_another().await {
             Ok(false) => {}
+            Ok(true) if !rule::holds("engine/watch") => return,
             Ok(true) => return altered.cancel(),
             // The heartbeat tells whether the server is there.
             Err(error) => tracing::debug!(error = %error, "the catalogs could not be looked at"),

@@ -12,6 +12,7 @@ use crate::column_type::ColumnType;
 use crate::operations;
 use crate::questions::{self, Over, Question};
 use crate::survivors;
+use crate::target::TargetTable;
 
 /// What the server says about the types of a plan file, by the text of the file.
 pub type TypeAnswers = BTreeMap<String, TypeAnswer>;
@@ -68,26 +69,11 @@ pub async fn collect_facts(
     let mut target = operations::target(file, table, &types);
     let survivors = survivors::find(&mut target);
     let asked = questions::of(&target, &survivors);
-    let source: Vec<Input<'_>> = (table.columns.iter())
-        .map(|column| Input {
-            name: &column.name,
-            sql_type: &column.sql_type,
-        })
-        .collect();
-    let after: Vec<Input<'_>> = (target.columns.iter())
-        .map(|column| Input {
-            name: &column.name,
-            sql_type: &column.column_type.sql_type,
-        })
-        .collect();
+    let scopes = Scopes::of(table, &target);
     let mut expressions = BTreeMap::new();
     let mut pairs: BTreeSet<(u32, u32)> = BTreeSet::new();
     for ask in &asked {
-        let inputs: &[Input<'_>] = match ask.question.over {
-            Over::Source => &source,
-            Over::Target => &after,
-            Over::Nothing => &[],
-        };
+        let inputs = scopes.inputs(ask.question.over);
         let answer = facts::expression(queries, &ask.question.text, inputs).await?;
         if let (Ok(found), Some(wanted)) = (&answer, ask.wanted_type()) {
             pairs.insert((found.type_oid, wanted));
@@ -107,6 +93,37 @@ pub async fn collect_facts(
         casts,
         estimates,
     })
+}
+
+/// The columns that expressions may read.
+pub(crate) struct Scopes<'a> {
+    source: Vec<Input<'a>>,
+    target: Vec<Input<'a>>,
+}
+
+impl<'a> Scopes<'a> {
+    pub(crate) fn of(table: &'a Table, target: &'a TargetTable<'_>) -> Self {
+        let source = (table.columns.iter()).map(|column| Input {
+            name: &column.name,
+            sql_type: &column.sql_type,
+        });
+        let after = (target.columns.iter()).map(|column| Input {
+            name: &column.name,
+            sql_type: &column.column_type.sql_type,
+        });
+        Self {
+            source: source.collect(),
+            target: after.collect(),
+        }
+    }
+
+    pub(crate) fn inputs(&self, over: Over) -> &[Input<'a>] {
+        match over {
+            Over::Source => &self.source,
+            Over::Target => &self.target,
+            Over::Nothing => &[],
+        }
+    }
 }
 
 impl From<facts::DataType> for ColumnType {

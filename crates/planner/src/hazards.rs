@@ -106,6 +106,15 @@ fn context_dependences(target: &mut TargetTable<'_>) {
                 ),
                 "name the zone or the format in the expression, if its values depend on them",
             ),
+            Context::Moment => (
+                Severity::Danger,
+                format!(
+                    "{place} asks for it: it may be false by now for rows that it was true for when they were \
+                     written. If it is for one of them, it can't be validated on the target, after all has been \
+                     copied"
+                ),
+                "drop the constraint until the migration is contracted, or accept this if every row fulfils it",
+            ),
         };
         target.warn(
             HazardId::ContextDependent,

@@ -22,16 +22,29 @@ struct Details {
     table: Option<String>,
     column: Option<String>,
     constraint: Option<String>,
-    // Whether it came up inside a function that has a name.
-    in_function: bool,
+    // Where it came up, if inside of functions.
+    context: Option<Place>,
+    // Whether the server takes no writes at all.
+    standby: bool,
     // Never the driver's error for a server's error: its text has message and DETAIL in it.
     transport: Option<tokio_postgres::Error>,
+}
+
+/// The server's CONTEXT. It quotes statements, and what they hold is shown nowhere.
+struct Place(String);
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place(..)")
+    }
 }
 
 impl QueryError {
     /// What to do about it.
     pub fn class(&self) -> ErrorClass {
         match &self.0.sqlstate {
+            // After a failover the address may be that of the new primary.
+            Some(_) if self.0.standby => ErrorClass::Reconnect,
             Some(state) => classify(state),
             None if self.is_transport() => ErrorClass::Reconnect,
             None => ErrorClass::Unknown,
@@ -76,7 +89,32 @@ impl QueryError {
     /// Whether a function that the statement ran has failed for a reason of its own: a name that
     /// it does not find, or what it raises.
     pub fn is_of_called_function(&self) -> bool {
-        self.0.in_function && self.sqlstate().is_some_and(is_of_code)
+        let in_function =
+            (self.0.context.as_ref()).is_some_and(|place| !place.0.contains("inline_code_block"));
+        in_function && self.sqlstate().is_some_and(is_of_code)
+    }
+
+    /// Whether it came up in a function of this name, or in what that one runs.
+    pub fn came_up_in(&self, function: &str) -> bool {
+        // As PL/pgSQL writes it, without and with quotes, and as other languages do.
+        let written = [
+            format!("{function}("),
+            format!("{function}\"("),
+            format!("\"{function}\""),
+        ];
+        (self.0.context.as_ref())
+            .is_some_and(|place| written.iter().any(|name| place.0.contains(name)))
+    }
+
+    /// Whether the server is a standby, which takes no writes.
+    pub fn is_of_standby(&self) -> bool {
+        self.0.standby
+    }
+
+    /// The same error, of a server that is known to be a standby.
+    pub(crate) fn of_standby(mut self) -> Self {
+        self.0.standby = true;
+        self
     }
 
     /// The same error, placed in the statement without the first `characters` of what was sent.
@@ -112,7 +150,8 @@ impl From<tokio_postgres::Error> for QueryError {
                 table: None,
                 column: None,
                 constraint: None,
-                in_function: false,
+                context: None,
+                standby: false,
                 transport: Some(error),
             }));
         };
@@ -134,9 +173,8 @@ impl From<tokio_postgres::Error> for QueryError {
             table: owned(db.table()),
             column: owned(db.column()),
             constraint: owned(db.constraint()),
-            in_function: db
-                .where_()
-                .is_some_and(|place| !place.contains("inline_code_block")),
+            context: db.where_().map(|place| Place(place.to_owned())),
+            standby: false,
             transport: None,
         }))
     }
@@ -152,6 +190,9 @@ impl fmt::Display for QueryError {
             constraint,
             ..
         } = &*self.0;
+        if self.0.standby {
+            f.write_str("the server is a standby, which takes no writes: ")?;
+        }
         let Some(state) = sqlstate else {
             return f.write_str(if self.is_transport() {
                 "the connection to the server was lost"

@@ -5,7 +5,9 @@
 //! built-in types in the SQL, since the driver prepares a look-up for any type it does not know.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{CancelToken, Client, Row};
 
@@ -49,26 +51,35 @@ enum Handle {
     Direct(Client),
 }
 
+/// Where a role's transactions only read unless they are told otherwise. Nothing is set in the
+/// session: behind a pooler it is somebody else's next.
+const BEGIN_TO_WRITE: &str = "begin isolation level read committed read write";
+
 /// One connection, ours until it is dropped; then it goes back to its pool, or closes.
 pub struct Session {
-    handle: Handle,
+    // None only once it is dropped.
+    handle: Option<Handle>,
     tag: String,
+    // Whether a transaction of a single statement was left open.
+    left_open: AtomicBool,
 }
 
 impl Session {
     /// Takes a connection out of a pool; `tag` names the work in the server's logs and views.
     pub fn pooled(object: crate::connect::PooledClient, tag: &str) -> Self {
-        Self {
-            handle: Handle::Pooled(object),
-            tag: comment(tag),
-        }
+        Self::of(Handle::Pooled(object), tag)
     }
 
     /// Takes a connection of its own.
     pub fn direct(client: Client, tag: &str) -> Self {
+        Self::of(Handle::Direct(client), tag)
+    }
+
+    fn of(handle: Handle, tag: &str) -> Self {
         Self {
-            handle: Handle::Direct(client),
+            handle: Some(handle),
             tag: comment(tag),
+            left_open: AtomicBool::new(false),
         }
     }
 
@@ -84,18 +95,72 @@ impl Session {
     }
 
     /// Closes the connection instead of giving it back: nobody else may meet what was left on it.
-    pub fn discard(self) {
-        match self.handle {
-            Handle::Pooled(object) => drop(crate::connect::PooledClient::take(object)),
-            Handle::Direct(client) => drop(client),
+    pub fn discard(mut self) {
+        self.close();
+    }
+
+    fn close(&mut self) {
+        match self.handle.take() {
+            Some(Handle::Pooled(object)) => drop(crate::connect::PooledClient::take(object)),
+            Some(Handle::Direct(client)) => drop(client),
+            None => {}
         }
     }
 
     fn client(&self) -> &Client {
         match &self.handle {
-            Handle::Pooled(object) => object,
-            Handle::Direct(client) => client,
+            Some(Handle::Pooled(object)) => object,
+            Some(Handle::Direct(client)) => client,
+            None => unreachable!("the connection is taken only when the session is dropped"),
         }
+    }
+
+    /// Runs one statement as it is, in whatever transaction is open.
+    pub(crate) async fn send_query(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, QueryError> {
+        self.client()
+            .query_typed(&self.tagged(sql), params)
+            .await
+            .map_err(|error| self.located(error))
+    }
+
+    /// The same, for the number of rows.
+    pub(crate) async fn send_execute(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<u64, QueryError> {
+        self.client()
+            .execute_typed(&self.tagged(sql), params)
+            .await
+            .map_err(|error| self.located(error))
+    }
+
+    /// Runs a statement again that was refused since transactions of this role only read by default.
+    async fn writing<T>(
+        &self,
+        refused: QueryError,
+        again: impl Future<Output = Result<T, QueryError>>,
+    ) -> Result<T, QueryError> {
+        if let Err(error) = self.batch(BEGIN_TO_WRITE).await {
+            let standby = error.is(&SqlState::FEATURE_NOT_SUPPORTED);
+            return Err(if standby {
+                refused.of_standby()
+            } else {
+                refused
+            });
+        }
+        // Whoever drops this future leaves the transaction open.
+        self.left_open.store(true, Ordering::Relaxed);
+        let result = again.await;
+        let end = if result.is_ok() { "commit" } else { "rollback" };
+        let ended = self.batch(end).await;
+        self.left_open.store(ended.is_err(), Ordering::Relaxed);
+        let value = result?;
+        ended.map(|()| value)
     }
 
     fn tagged(&self, sql: &str) -> String {
@@ -110,17 +175,21 @@ impl Session {
 
 impl Queries for Session {
     async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, QueryError> {
-        self.client()
-            .query_typed(&self.tagged(sql), params)
-            .await
-            .map_err(|error| self.located(error))
+        match self.send_query(sql, params).await {
+            Err(refused) if refused.is(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
+                Box::pin(self.writing(refused, self.send_query(sql, params))).await
+            }
+            result => result,
+        }
     }
 
     async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, QueryError> {
-        self.client()
-            .execute_typed(&self.tagged(sql), params)
-            .await
-            .map_err(|error| self.located(error))
+        match self.send_execute(sql, params).await {
+            Err(refused) if refused.is(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
+                Box::pin(self.writing(refused, self.send_execute(sql, params))).await
+            }
+            result => result,
+        }
     }
 
     async fn batch(&self, sql: &str) -> Result<(), QueryError> {
@@ -128,6 +197,14 @@ impl Queries for Session {
             .batch_execute(&self.tagged(sql))
             .await
             .map_err(|error| self.located(error))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.left_open.load(Ordering::Relaxed) {
+            self.close();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use crate::connect::Connector;
@@ -166,7 +167,15 @@ impl Transaction {
             connector: connector.clone(),
             failed: AtomicBool::new(false),
         };
-        transaction.batch(begin).await?;
+        transaction.batch(begin).await.map_err(|error| {
+            // Only a standby cannot begin to write.
+            let writes = settings.mode == Mode::Write;
+            if writes && error.is(&SqlState::FEATURE_NOT_SUPPORTED) {
+                error.of_standby()
+            } else {
+                error
+            }
+        })?;
         let lock = i64::try_from(settings.lock_timeout.as_millis())
             .unwrap_or(i64::MAX)
             .max(1);
@@ -279,11 +288,11 @@ impl Transaction {
 
 impl Queries for Transaction {
     async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, QueryError> {
-        self.noting(self.session().query(sql, params).await)
+        self.noting(self.session().send_query(sql, params).await)
     }
 
     async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, QueryError> {
-        self.noting(self.session().execute(sql, params).await)
+        self.noting(self.session().send_execute(sql, params).await)
     }
 
     async fn batch(&self, sql: &str) -> Result<(), QueryError> {

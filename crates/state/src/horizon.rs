@@ -4,7 +4,7 @@
 //! It is kept because a wait for old snapshots can take hours. Whoever begins it anew, with a later
 //! transaction, waits for snapshots that see every row.
 
-use crossfade_postgres::{Queries, Transaction};
+use crossfade_postgres::{Queries, Transaction, rule};
 use tokio_postgres::types::Type;
 
 use crate::error::StateError;
@@ -48,6 +48,7 @@ impl Store {
         let row = row.ok_or(StateError::UnknownMigration(id))?;
         let mark: Option<String> = row.try_get("mark")?;
         Ok(match (mark, row.try_get("passed")?) {
+            _ if !rule::holds("backfill/horizon-kept") => Horizon::Unmarked,
             (None, _) => Horizon::Unmarked,
             (Some(_), true) => Horizon::Passed,
             (Some(mark), false) => Horizon::Marked(mark),

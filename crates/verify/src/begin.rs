@@ -68,6 +68,7 @@ impl<P: Sync> Job<P> {
             different: 0,
             extra: 0,
             presence_only: sides.presence_only(),
+            not_compared: sides.not_compared.clone(),
             bound: None,
             invariants: Vec::new(),
             reasons: Vec::new(),

@@ -1,17 +1,16 @@
 //! Bounds of intervals in SQL: predicates, the next boundary, the order of keys.
 //!
-//! Each operator is named with its schema, that of the equality by which the key's index finds
-//! rows. Under the pinned `search_path` a bare `<` on a citext key would be that of text: another
-//! order than the index's.
+//! Each operator is that of the key's index, named with its schema. Under the pinned `search_path` a
+//! bare `<` on a citext key would be that of text: another order than the index's.
 
 use std::fmt::Write as _;
 
 use crossfade_dual_write::sql;
-use crossfade_plan::Ident;
 use crossfade_plan::mapping::KeyColumn;
 use crossfade_postgres::rule;
 
 use crate::interval::{Interval, Key};
+use crate::key_order::{KeyOrder, Strategy};
 use crate::sides::Sides;
 use crate::statement::Statement;
 
@@ -28,7 +27,14 @@ pub(crate) enum Of {
 struct Part<'a> {
     column: String,
     value: String,
-    schema: &'a Ident,
+    order: &'a KeyOrder,
+}
+
+impl Part<'_> {
+    fn compared(&self, strategy: Strategy) -> String {
+        let operator = self.order.operator(strategy);
+        format!("{} {operator} {}", self.column, self.value)
+    }
 }
 
 impl Sides {
@@ -40,12 +46,13 @@ impl Sides {
     pub fn boundary(&self, interval: &Interval) -> Statement {
         let mut statement = Statement::new(String::new());
         let conditions = self.within(interval, Of::Source, &mut statement);
-        let order = sql::list(self.mapping.key.iter().map(|key| {
+        let orders = self.mapping.key.iter().zip(&self.source_orders);
+        let order = sql::list(orders.map(|(key, order)| {
             format!(
-                "{}.{} using operator({}.<)",
+                "{}.{} using {}",
                 sql::SOURCE_ALIAS,
                 key.source,
-                key.source_equality.schema
+                order.operator(Strategy::Less)
             )
         }));
         statement.sql = format!(
@@ -64,12 +71,13 @@ impl Sides {
             self.mapping
                 .key
                 .iter()
-                .zip(&self.collations)
+                .zip(self.collations.iter().zip(&self.source_orders))
                 .enumerate()
-                .map(|(at, (key, collate))| {
+                .map(|(at, (key, (collate, order)))| {
                     format!(
-                        "((given.value ->> {at})::{}){collate} using operator({}.<)",
-                        key.source_type, key.source_equality.schema
+                        "((given.value ->> {at})::{}){collate} using {}",
+                        key.source_type,
+                        order.operator(Strategy::Less)
                     )
                 }),
         );
@@ -91,39 +99,41 @@ impl Sides {
     ) -> Vec<String> {
         let mut conditions = Vec::new();
         if let Some(lower) = &interval.lower {
-            let symbol = if rule::holds("verify/half-open") {
-                ">="
+            let strategy = if rule::holds("verify/half-open") {
+                Strategy::GreaterOrEqual
             } else {
-                ">"
+                Strategy::Greater
             };
-            conditions.push(compare(&self.parts(lower, of, statement), symbol));
+            conditions.push(compare(&self.parts(lower, of, statement), strategy));
         }
         if let Some(upper) = &interval.upper {
-            conditions.push(compare(&self.parts(upper, of, statement), "<"));
+            conditions.push(compare(&self.parts(upper, of, statement), Strategy::Less));
         }
         conditions
     }
 
     fn parts(&self, bound: &Key, of: Of, statement: &mut Statement) -> Vec<Part<'_>> {
-        self.mapping
-            .key
-            .iter()
+        let orders = match of {
+            Of::Source => &self.source_orders,
+            Of::Target => &self.target_orders,
+        };
+        (self.mapping.key.iter().zip(orders))
             .zip(bound)
-            .map(|(key, text)| {
+            .map(|((key, order), text)| {
                 let parameter = statement.text(text);
-                part(key, of, &parameter)
+                part(key, order, of, &parameter)
             })
             .collect()
     }
 }
 
-fn part<'a>(key: &'a KeyColumn, of: Of, parameter: &str) -> Part<'a> {
+fn part<'a>(key: &KeyColumn, order: &'a KeyOrder, of: Of, parameter: &str) -> Part<'a> {
     let mut value = format!("{parameter}::text::{}", key.source_type);
     match of {
         Of::Source => Part {
             column: format!("{}.{}", sql::SOURCE_ALIAS, key.source),
             value,
-            schema: &key.source_equality.schema,
+            order,
         },
         Of::Target => {
             if key.target_type != key.source_type {
@@ -132,58 +142,39 @@ fn part<'a>(key: &'a KeyColumn, of: Of, parameter: &str) -> Part<'a> {
             Part {
                 column: format!("{}.{}", sql::TARGET_ALIAS, key.target),
                 value,
-                schema: &key.target_equality.schema,
+                order,
             }
         }
     }
 }
 
 /// A comparison of rows. The server turns a row comparison into one search of the index, which
-/// needs one operator name for all columns; where the columns' operators live in several schemas,
-/// the comparison is spelled out.
-fn compare(parts: &[Part<'_>], symbol: &str) -> String {
+/// needs one operator name for all columns; where the columns' operators live in several schemas or
+/// have several names, the comparison is spelled out.
+fn compare(parts: &[Part<'_>], strategy: Strategy) -> String {
     let [first, rest @ ..] = parts else {
         return "true".to_owned();
     };
-    if rest.iter().all(|part| part.schema == first.schema) {
-        let columns = sql::list(parts.iter().map(|part| &part.column));
-        let values = sql::list(parts.iter().map(|part| &part.value));
-        return if rest.is_empty() {
-            format!("{columns} operator({}.{symbol}) {values}", first.schema)
-        } else {
-            format!(
-                "row({columns}) operator({}.{symbol}) row({values})",
-                first.schema
-            )
-        };
+    let operator = first.order.operator(strategy);
+    if rest.is_empty() || (rest.iter()).any(|part| part.order.operator(strategy) != operator) {
+        return lexicographic(parts, strategy);
     }
-    lexicographic(parts, symbol)
+    let columns = sql::list(parts.iter().map(|part| &part.column));
+    let values = sql::list(parts.iter().map(|part| &part.value));
+    format!("row({columns}) {operator} row({values})")
 }
 
 /// Each column bounds the index's search; those that follow count only where it is equal. Not as
 /// `a > x or (a = x and ..)`: two searches and a sort of what they find would serve that.
-fn lexicographic(parts: &[Part<'_>], symbol: &str) -> String {
-    let or_equal = symbol.replace('=', "");
+fn lexicographic(parts: &[Part<'_>], strategy: Strategy) -> String {
     match parts {
         [] => "true".to_owned(),
-        [
-            Part {
-                column,
-                value,
-                schema,
-            },
-        ] => format!("{column} operator({schema}.{symbol}) {value}"),
-        [
-            Part {
-                column,
-                value,
-                schema,
-            },
-            rest @ ..,
-        ] => format!(
-            "{column} operator({schema}.{or_equal}=) {value} and \
-             (not {column} operator({schema}.=) {value} or ({}))",
-            lexicographic(rest, symbol)
+        [part] => part.compared(strategy),
+        [part, rest @ ..] => format!(
+            "{} and (not {} or ({}))",
+            part.compared(strategy.or_equal()),
+            part.compared(Strategy::Equal),
+            lexicographic(rest, strategy)
         ),
     }
 }

@@ -77,6 +77,17 @@ impl VerifyError {
         }
     }
 
+    /// The server's own error, where there is one.
+    pub fn query(&self) -> Option<&QueryError> {
+        match self {
+            Self::Query(error)
+            | Self::State(StateError::Query(error))
+            | Self::Begin(BeginError::Query(error))
+            | Self::Commit(CommitError::Refused(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Whether the same work can succeed after a pause.
     pub(crate) fn passes(&self) -> bool {
         matches!(self.class(), ErrorClass::Retry | ErrorClass::Reconnect)

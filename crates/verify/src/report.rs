@@ -38,12 +38,33 @@ pub struct Report {
     /// Columns of which only the presence was compared, since their values are volatile. All
     /// others were compared by their binary image, without any tolerance.
     pub presence_only: Vec<String>,
+    /// Columns that were not compared.
+    pub not_compared: Vec<NotCompared>,
     /// What a sample proves.
     pub bound: Option<Bound>,
     /// The plan's invariants.
     pub invariants: Vec<InvariantResult>,
     /// Why it proves nothing; empty unless the verdict is `inconclusive`.
     pub reasons: Vec<Reason>,
+}
+
+/// A column that has nothing to be compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotCompared {
+    /// Its name on the side that is proved.
+    pub column: String,
+    /// Why not.
+    pub because: NotComparedBecause,
+}
+
+/// Why a column is not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotComparedBecause {
+    /// It is generated: the server computes it on each side.
+    Generated,
+    /// The other side has nothing that it is made of: it has its default.
+    NoCounterpart,
 }
 
 /// What a sample without differences proves.
@@ -116,6 +137,7 @@ impl Report {
                 "different": self.different,
                 "extra": self.extra,
                 "presence_only": self.presence_only,
+                "not_compared": self.not_compared,
                 "bound": self.bound,
                 "invariants": self.invariants,
                 "reasons": self.reasons,

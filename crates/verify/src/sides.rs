@@ -9,10 +9,13 @@ use crossfade_postgres::Queries;
 use tokio_postgres::types::Type;
 
 use crate::error::VerifyError;
+use crate::key_order::{KeyOrder, KeyOrders, Strategy};
 use crate::order;
+use crate::report::{NotCompared, NotComparedBecause};
 
 const COLUMNS: &str = "\
     select a.attname::text as name, a.attcollation::bigint as collation, a.attnotnull as not_null, \
+           a.attgenerated <> '' as generated, \
            case when a.attcollation <> t.typcollation then \
                pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.collname) \
            end as collate \
@@ -41,13 +44,20 @@ pub struct Sides {
     pub(crate) key: Vec<usize>,
     /// `collate` clauses of the source's key columns, each empty or with a leading space.
     pub(crate) collations: Vec<String>,
+    /// How the source's key columns are ordered.
+    pub(crate) source_orders: Vec<KeyOrder>,
+    /// How those of the target are.
+    pub(crate) target_orders: Vec<KeyOrder>,
     /// Columns of the target, outside the key, that are compared by image and may be NULL.
     pub(crate) nullable: Vec<usize>,
+    /// Columns of the target that no image makes, by name.
+    pub(crate) not_compared: Vec<NotCompared>,
 }
 
 struct Column {
     collation: i64,
     not_null: bool,
+    generated: bool,
     collate: Option<String>,
 }
 
@@ -56,6 +66,8 @@ impl Sides {
     pub async fn read(queries: &impl Queries, mapping: &Mapping) -> Result<Self, VerifyError> {
         let source = columns(queries, &mapping.source).await?;
         let target = columns(queries, &mapping.target).await?;
+        let source_orders = KeyOrders::read(queries, &mapping.source).await?;
+        let target_orders = KeyOrders::read(queries, &mapping.target).await?;
         let find = |columns: &HashMap<String, Column>, table: &QualifiedName, name: &str| {
             columns
                 .get(name)
@@ -70,7 +82,10 @@ impl Sides {
             alignment: Alignment::Together,
             key: Vec::new(),
             collations: Vec::new(),
+            source_orders: Vec::new(),
+            target_orders: Vec::new(),
             nullable: Vec::new(),
+            not_compared: not_compared(mapping, &target),
         };
         for key in &mapping.key {
             let place = mapping
@@ -83,9 +98,17 @@ impl Sides {
                 })?;
             let (of_source, collate) = find(&source, &mapping.source, key.source.as_str())?;
             let (of_target, _) = find(&target, &mapping.target, key.target.as_str())?;
-            if of_source != of_target || !order::keeps_order(key, &mapping.forward[place]) {
+            let here = source_orders.of(&key.source, &key.source_equality);
+            let there = target_orders.of(&key.target, &key.target_equality);
+            let less = |order: &KeyOrder| order.operator(Strategy::Less).symbol.clone();
+            if of_source != of_target
+                || less(&here) != less(&there)
+                || !order::keeps_order(key, &mapping.forward[place])
+            {
                 sides.alignment = Alignment::Apart;
             }
+            sides.source_orders.push(here);
+            sides.target_orders.push(there);
             sides.key.push(place);
             sides.collations.push(
                 collate.map_or_else(String::new, |collation| format!(" collate {collation}")),
@@ -145,6 +168,23 @@ pub(crate) fn by_image(image: &Image) -> bool {
     image.volatility == Volatility::Stable
 }
 
+fn not_compared(mapping: &Mapping, target: &HashMap<String, Column>) -> Vec<NotCompared> {
+    let made = |name: &str| (mapping.forward.iter()).any(|image| image.column.as_str() == name);
+    let mut left: Vec<NotCompared> = (target.iter())
+        .filter(|(name, _)| !made(name))
+        .map(|(name, column)| NotCompared {
+            column: name.clone(),
+            because: if column.generated {
+                NotComparedBecause::Generated
+            } else {
+                NotComparedBecause::NoCounterpart
+            },
+        })
+        .collect();
+    left.sort_by(|one, other| one.column.cmp(&other.column));
+    left
+}
+
 async fn columns(
     queries: &impl Queries,
     table: &QualifiedName,
@@ -159,6 +199,7 @@ async fn columns(
             let column = Column {
                 collation: row.try_get("collation")?,
                 not_null: row.try_get("not_null")?,
+                generated: row.try_get("generated")?,
                 collate: row.try_get("collate")?,
             };
             Ok((row.try_get("name")?, column))

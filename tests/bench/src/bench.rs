@@ -94,8 +94,8 @@ impl Bench {
     async fn loaded_parts(&mut self) -> Result<()> {
         if self.wants(Part::DualWrite) {
             table::create(&self.server, self.arguments.loaded_rows()).await?;
-            for repetition in 0..self.arguments.repeat() {
-                dual_write::run(self, repetition).await?;
+            for _ in 0..self.arguments.repeat() {
+                dual_write::run(self).await?;
             }
             table::remove(&self.server).await?;
         }

@@ -23,13 +23,10 @@ const COPYING_PACED: &str = "while the backfill runs, nice_ratio 2";
 /// Transactions a second.
 pub(crate) const RATE: &str = "tx/s";
 
-/// Watches the application in each state once. The state without dual-write comes first or last,
-/// by turns.
-pub(crate) async fn run(bench: &mut Bench, repetition: u32) -> Result<()> {
-    let first = repetition.is_multiple_of(2);
-    if first {
-        watch(bench, NONE).await?;
-    }
+/// Watches the application in each state once, and without dual-write before and after: the table
+/// is not what it was after so many updates.
+pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
+    watch(bench, NONE).await?;
     let plan = table::plan("dual_write_computed", 2, "")?;
     let migration = Migration::prepare(&bench.server, plan).await?;
     migration.expand().await?;
@@ -43,9 +40,7 @@ pub(crate) async fn run(bench: &mut Bench, repetition: u32) -> Result<()> {
     watch(bench, COPIED).await?;
     migration.rollback().await?;
     tidy(bench, &[TABLE]).await?;
-    if !first {
-        watch(bench, NONE).await?;
-    }
+    watch(bench, NONE).await?;
     let plan = table::wider_key("dual_write_paced", 2, "nice_ratio: 2")?;
     let migration = Migration::prepare(&bench.server, plan).await?;
     migration.expand().await?;

@@ -2,7 +2,7 @@
 
 use crossfade_engine::{EngineError, Loss};
 use crossfade_plan::Stage;
-use crossfade_testkit::Result;
+use crossfade_testkit::{Result, Role};
 
 use crate::way::{Command, DONE, ITEMS, WIDEN, Way};
 
@@ -38,6 +38,29 @@ async fn a_change_of_the_new_side_must_be_accepted_to_be_lost() -> Result<()> {
     assert_eq!(way.number(kept).await?, 1000);
     assert_eq!(way.run(Command::Rollback(Loss::Accepted)).await??, DONE);
     assert_eq!(way.stage().await?, Stage::RolledBack);
+    Ok(())
+}
+
+/// The last moment: after the comparison, before the locks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_while_the_way_back_waits_for_its_locks_is_seen() -> Result<()> {
+    let way = cut_over().await?;
+    let back = Command::Rollback(Loss::Refused);
+    let queued = way.queued_behind(Role::Migrator, back).await?;
+    queued
+        .holder
+        .run("alter table public.items add column late int; commit")
+        .await?;
+    let told = match queued.command.await? {
+        Err(EngineError::AlteredSince(drifted)) => drifted,
+        other => return Err(format!("{other:?}").into()),
+    };
+    assert_eq!(
+        told[0].to_string(),
+        "column \"public\".\"items\".\"late\" (added)"
+    );
+    assert_eq!(way.stage().await?, Stage::CutOver);
+    assert_eq!(way.run(Command::Rollback(Loss::Accepted)).await??, DONE);
     Ok(())
 }
 

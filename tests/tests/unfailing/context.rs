@@ -2,7 +2,7 @@
 //! it, and what pins it lets the migration through.
 
 use crossfade_engine::{EngineError, Loss};
-use crossfade_plan::hazard::HazardId;
+use crossfade_plan::hazard::{Hazard, HazardId};
 use crossfade_testkit::Result;
 use crossfade_tests::{is_exact, plan_file};
 
@@ -143,4 +143,40 @@ async fn applications_go_on_where_a_check_reads_the_time_zone() -> Result<()> {
         .await?;
     assert_eq!(things.refused().await?, 1);
     things.roll_back(&engine, Loss::Refused).await
+}
+
+/// Rows are not looked at again as time passes: found after the copy, it would cost all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_depends_on_the_time_has_to_be_accepted() -> Result<()> {
+    let checks = [
+        ("until > now()", Some("now()")),
+        ("until::date > current_date - 1", Some("current_date")),
+        ("until > localtimestamp", Some("localtimestamp")),
+        ("public.is_open(n)", Some("public.is_open(integer)")),
+        ("until > '2020-01-01 00:00:00+00'", None),
+        ("until > now()) not valid; select (1", None),
+    ];
+    for (check, code) in checks {
+        let things = Things::create(&format!(
+            "create function public.is_open(n integer) returns boolean stable language sql \
+                 return n < (select count(*) from pg_catalog.pg_class); \
+             create table public.things (id integer primary key, n integer, \
+                 until timestamptz not null default now() + interval '1 hour'); \
+             alter table public.things add constraint is_valid check ({check})"
+        ))
+        .await?;
+        let engine = things.scene.engine().await?;
+        let plan = format!("name: things\ntable: public.things\noperations:\n{WIDER}");
+        let told = match engine.expand(&plan_file(&plan)?, None).await {
+            Err(EngineError::Hazards(found)) => found,
+            Ok(_) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let of_the_time = |one: &&Hazard| one.explanation.contains("may be false by now");
+        let named: Vec<&str> = (told.iter().filter(of_the_time))
+            .map(|one| one.subject.as_str())
+            .collect();
+        assert_eq!(named, Vec::from_iter(code), "{check}: {told:?}");
+    }
+    Ok(())
 }

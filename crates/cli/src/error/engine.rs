@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crossfade_backfill::BackfillError;
-use crossfade_engine::{EngineError, Shut, preflight};
+use crossfade_engine::{EngineError, Shut, Side, preflight};
 use crossfade_plan::hazard::Hazard;
 use crossfade_plan::{MigrationName, Stage};
 use crossfade_postgres::{ErrorClass, QueryError};
@@ -30,8 +30,7 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
             Some(source) => plan_failure(&errors, source),
             None => Failure::of(Code::PlanMisfit, errors.first()),
         },
-        // It was there when the migration began.
-        EngineError::NoTable(_) if subject.stage() > Stage::Planned => table_gone(&error, name),
+        EngineError::TableGone { side, .. } => table_gone(&error, side, name),
         EngineError::NoTable(ref table) => match &subject.source {
             Some(source) if *source.parsed.plan.table == *table => no_such_table(source),
             _ => Failure::of(Code::PlanMisfit, &error),
@@ -51,6 +50,21 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
         EngineError::Hanging(ref hanging) => {
             let failure = Failure::of(Code::Hanging, &error);
             hanging.iter().fold(failure, Failure::also)
+        }
+        EngineError::PartGone(_) => Failure::of(Code::TableGone, &error).next(format!(
+            "Find out who did it; give it back its name, or build it again under that name, then run \
+             `{again}` again."
+        )),
+        EngineError::EventTrigger { stage, .. } => {
+            let serves = match stage {
+                Stage::RollingBack => "The old side serves again, and the new one is still to be dropped. ",
+                Stage::CutOver => "The new side serves on. ",
+                _ => "",
+            };
+            Failure::of(Code::EventTrigger, &error).next(format!(
+                "{serves}Let the trigger allow what the migration does, or disable it for the time (alter event \
+                 trigger ... disable); then run `{again}` again: it goes on from here."
+            ))
         }
         EngineError::LeaseHeld(ref holder) => Failure::of(Code::LeaseHeld, &error).also(format!(
             "process {} on {}, last sign of life at {}",
@@ -81,10 +95,15 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
             .next(format!("End those transactions, or run `{again}` later.")),
         EngineError::LockNotGranted { ref last, .. } => {
             let code = match last.class() {
+                ErrorClass::Reconnect if last.is_of_standby() => Code::Standby,
                 ErrorClass::Reconnect => Code::ConnectionLost,
                 _ => Code::LockNotGranted,
             };
-            Failure::of(code, &error).next(format!(
+            let failure = Failure::of(code, &error);
+            if code == Code::Standby {
+                return failure;
+            }
+            failure.next(format!(
                 "Run `{again}` at a quieter time, or with a longer --max-wait."
             ))
         }
@@ -110,10 +129,21 @@ fn code(error: &EngineError) -> Code {
     }
 }
 
-fn table_gone(error: &dyn Error, name: &MigrationName) -> Failure {
-    Failure::of(Code::TableGone, error).next(format!(
-        "Find out who dropped it; `crossfade rollback {name}` takes away what is left of ours."
-    ))
+fn table_gone(error: &dyn Error, side: Side, name: &MigrationName) -> Failure {
+    Failure::of(Code::TableGone, error).next(match side {
+        Side::Old => format!(
+            "Find out who dropped or renamed it: until it bears its name again, every write to the table \
+             fails. If it is gone there is no way back, and `crossfade contract {name}` takes away what is \
+             left of ours."
+        ),
+        Side::New => format!(
+            "Find out who dropped or renamed it, and give it its name back; `crossfade status {name}` shows \
+             where it stands."
+        ),
+        _ => format!(
+            "Find out who dropped or renamed it; `crossfade rollback {name}` takes away what is left of ours."
+        ),
+    })
 }
 
 /// A statement of a step: rows that do not meet it are the user's to mend.
@@ -141,7 +171,7 @@ fn backfill(error: BackfillError, name: &MigrationName, again: &str) -> Failure 
         BackfillError::Connect(error) => error.into(),
         BackfillError::Commit(error) => error.into(),
         BackfillError::Catalog(error) => error.into(),
-        BackfillError::SourceGone => table_gone(&error, name),
+        BackfillError::SourceGone => table_gone(&error, Side::Source, name),
         BackfillError::TooManyRowErrors { .. } => Failure::of(Code::TooManyRowErrors, &error).next(
             format!("Read the state's table row_error, mend these rows, and run `{again}` again."),
         ),

@@ -6,7 +6,7 @@ use super::{Code, Failure};
 
 impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
-        let failure = Self::of(of_class(error.class()), &error);
+        let failure = Self::of(of(&error), &error);
         match error.hint() {
             Some(hint) => failure.next(hint),
             None => failure,
@@ -18,11 +18,19 @@ impl From<CommitError> for Failure {
     fn from(error: CommitError) -> Self {
         let code = match &error {
             CommitError::Unknown(_) => Code::ConnectionLost,
-            CommitError::Refused(source) => of_class(source.class()),
+            CommitError::Refused(source) => of(source),
             _ => Code::Internal,
         };
         Self::of(code, &error)
     }
+}
+
+/// The code of a statement's error.
+fn of(error: &QueryError) -> Code {
+    if error.is_of_standby() {
+        return Code::Standby;
+    }
+    of_class(error.class())
 }
 
 pub(super) fn of_class(class: ErrorClass) -> Code {

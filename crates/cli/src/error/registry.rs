@@ -179,6 +179,10 @@ codes! {
         title: "the connection was lost",
         state: "What was not committed is rolled back; whether the last change was, `crossfade status` shows.",
         next: "Run the command again: it continues from what was committed.";
+    Standby = "E0033", Retryable,
+        title: "the server is a standby",
+        state: ROLLED_BACK,
+        next: "Connect to the primary (target_session_attrs=read-write finds it), then run the command again.";
     LeaseHeld = "E0040", Lease,
         title: "another runner works on the migration",
         state: "Nothing was changed by this command; the other runner goes on.",
@@ -208,9 +212,13 @@ codes! {
         state: "Nothing was changed by this command; the new side serves on.",
         next: "Make these changes again on the old side after the rollback; `crossfade rollback --accept-loss` goes back without them.";
     Hanging = "E0047", Gate,
-        title: "something depends on the new side",
-        state: "Nothing was changed by this command; the new side serves on.",
+        title: "something depends on what is to be dropped",
+        state: "Nothing was dropped; the table serves on as it did.",
         next: "Drop it, or move it to another table; then run the command again.";
+    EventTrigger = "E0048", Gate,
+        title: "an event trigger refused what was to be done",
+        state: ROLLED_BACK,
+        next: "Let it allow that, or disable it for the time (alter event trigger ... disable); then run the command again.";
     Preflight = "E0050", Gate,
         title: "preflight did not pass",
         state: UNTOUCHED,

@@ -1,6 +1,7 @@
 //! The ways to name a server and to say who one is, and what is told about them.
 
-use crossfade_testkit::{Result, Role, TestDatabase};
+use crossfade_sandbox::cluster::{Cluster, SUPERUSER};
+use crossfade_testkit::{Result, Role, TestDatabase, cluster_options};
 use serde_json::Value;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
@@ -76,6 +77,20 @@ async fn a_database_that_does_not_exist_is_refused() -> Result<()> {
         (run.code, &run.error()?["code"]),
         (Some(7), &"E0025".into())
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_standby_is_told_from_a_lost_connection() -> Result<()> {
+    let primary = Cluster::start(&cluster_options()).await?;
+    let standby = primary.replica("standby").await?;
+    let run = Program::new("init --format json")
+        .url(&standby.url(SUPERUSER, SUPERUSER))
+        .run()?;
+    let error = run.error()?;
+    assert_eq!((run.code, &error["code"]), (Some(8), &"E0033".into()));
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.contains("the server is a standby"), "{error}");
     Ok(())
 }
 

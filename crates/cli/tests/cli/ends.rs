@@ -4,7 +4,8 @@
 use crossfade_testkit::{Result, Role};
 use serde_json::{Value, json};
 
-use crate::scene::{EXPAND, PLAN, Scene, leads_to, names};
+use crate::program::Program;
+use crate::scene::{EXPAND, PLAN, Scene, leads_to, names, result_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn usage_is_refused_before_anything_happens() -> Result<()> {
@@ -78,7 +79,7 @@ async fn preflight_says_what_to_do_and_expand_refuses_alike() -> Result<()> {
     );
     let result = scene.result(7, "preflight orders.yaml")?;
     assert_eq!(result["passed"], json!(false));
-    assert_eq!(result["findings"].as_array().map(Vec::len), Some(10));
+    assert_eq!(result["findings"].as_array().map(Vec::len), Some(12));
     let state: bool = scene
         .admin
         .query_one_value("select pg_catalog.to_regnamespace('crossfade') is null")
@@ -335,4 +336,61 @@ async fn a_lock_that_is_not_granted_is_retryable() -> Result<()> {
         "reached"
     );
     Ok(())
+}
+
+/// The verdict speaks of the columns that were compared.
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_names_what_it_does_not_compare() -> Result<()> {
+    let scene = Scene::create(10).await?;
+    scene
+        .admin
+        .run("alter table public.orders add twice integer generated always as (total * 2) stored")
+        .await?;
+    scene.up_to("backfill")?;
+    let run = scene.ends(0, "verify orders")?;
+    let told = "uncompared  twice (generated: computed by the server on each side)";
+    assert!(run.stdout.contains(told), "{run:?}");
+    let result = scene.result(0, "verify orders")?;
+    let left = json!([{ "column": "twice", "because": "generated" }]);
+    assert_eq!(result["not_compared"], left);
+    Ok(())
+}
+
+/// Only reading all of it would tell whether the texts can be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn preflight_does_not_trust_bytes_for_text() -> Result<()> {
+    let scene = Scene::create(1).await?;
+    let name = format!("{}_bytes", scene.database.name());
+    scene
+        .admin
+        .run(&format!(
+            "create database \"{name}\" template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'"
+        ))
+        .await?;
+    let server = scene.database.server();
+    let url = server.url(&name, server.superuser());
+    let asked = |line: &str| {
+        let line = format!("preflight orders.yaml --accept-unknown disk {line} --format json");
+        let program = Program::new(&line).directory(scene.directory.path());
+        program.url(&url).run()
+    };
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+    let connection = tokio::spawn(connection);
+    client
+        .batch_execute("create table public.orders (id int primary key, total int not null)")
+        .await?;
+    drop(client);
+    connection.await??;
+    let run = asked("")?;
+    assert_eq!(run.code, Some(7), "{run:?}");
+    let found = &result_of(&run.stdout)?["findings"][1];
+    assert_eq!(
+        (&found["check"], &found["outcome"]),
+        (&json!("encoding"), &json!("unknown")),
+        "{run:?}"
+    );
+    let run = asked("--accept-unknown encoding")?;
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let drop = format!("drop database \"{name}\" with (force)");
+    Ok(scene.admin.run(&drop).await?)
 }

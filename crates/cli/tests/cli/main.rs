@@ -19,3 +19,4 @@ mod stages;
 mod status;
 mod terminal;
 mod values;
+mod way_out;

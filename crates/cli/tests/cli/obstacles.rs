@@ -125,6 +125,51 @@ async fn a_table_that_is_gone() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_gone() -> Result<()> {
+    let scene = Scene::create(10).await?;
+    scene.up_to("expand")?;
+    scene.admin.run("drop table public.orders__new").await?;
+    for line in ["backfill orders", "run orders.yaml"] {
+        let error = scene.fails(7, "E0067", line)?;
+        names(&error, "orders__new");
+        leads_to(&error, "crossfade rollback orders");
+    }
+    assert_eq!(
+        scene.result(0, "rollback orders --yes")?["stage"],
+        "rolled_back"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_gone_before_the_cutover() -> Result<()> {
+    let scene = Scene::create(10).await?;
+    scene.up_to("verify")?;
+    scene.admin.run("drop table public.orders__new").await?;
+    for line in ["verify orders", "cutover orders"] {
+        let error = scene.fails(7, "E0067", line)?;
+        leads_to(&error, "crossfade rollback orders");
+    }
+    Ok(())
+}
+
+/// Every write fails until the old side bears its name again, and there is no way back without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_side_that_is_gone() -> Result<()> {
+    let scene = Scene::create(10).await?;
+    scene.up_to("cutover")?;
+    scene.admin.run("drop table public.orders__old").await?;
+    let error = scene.fails(7, "E0067", "rollback orders --yes")?;
+    names(&error, "orders__old");
+    leads_to(&error, "crossfade contract orders");
+    assert_eq!(
+        scene.result(0, "contract orders --yes")?["stage"],
+        "contracted"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_uses_no_index() -> Result<()> {
     let scene = Scene::create(10).await?;
     scene.up_to("expand")?;
@@ -229,5 +274,28 @@ async fn an_index_build_of_an_earlier_runner() -> Result<()> {
     writer.run("rollback").await?;
     finished.await??;
     assert_eq!(scene.result(0, "backfill orders")?["end"], "reached");
+    Ok(())
+}
+
+/// What writes says so, whatever the role's transactions do by default.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_whose_transactions_only_read() -> Result<()> {
+    let scene = Scene::create(10).await?;
+    scene
+        .admin
+        .run("create index orders_total on public.orders (total)")
+        .await?;
+    let migrator = scene.database.migrator();
+    scene
+        .admin
+        .run(&format!(
+            "alter role \"{migrator}\" set default_transaction_read_only = on"
+        ))
+        .await?;
+    scene.up_to("cutover")?;
+    scene.result(0, "pause orders")?;
+    scene.result(0, "resume orders")?;
+    scene.result(0, "rollback orders --yes")?;
+    assert_eq!(scene.status()?["stage"], "rolled_back");
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::runner::Runner;
 /// mean nothing and do no harm.
 const SETTINGS: &str = "set lock_timeout = 0; set statement_timeout = 0; \
      set idle_session_timeout = 0; set search_path = pg_catalog, pg_temp; \
+     set default_transaction_read_only = off; \
      set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3";
 
 const DEADLOCK_TIMEOUT: &str = "select s.setting::int8 as ms, pg_catalog.pg_backend_pid() as pid \

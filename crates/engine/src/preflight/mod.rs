@@ -3,6 +3,8 @@
 mod connections;
 pub(crate) mod dependents;
 mod disk;
+mod encoding;
+mod event_triggers;
 mod kind;
 mod names;
 mod pooler;
@@ -153,11 +155,13 @@ pub async fn run(
     let findings = match scope {
         Scope::Expand => vec![
             server::check(&context).await?,
+            encoding::check(&context).await?,
             pooler::check(&context, pooling).await?,
             role::check(&context).await?,
             kind::check(&context),
             dependents::check(&context),
             names::check(&context).await?,
+            event_triggers::check(&context).await?,
             requires::check(&context).await?,
             connections::check(&context).await?,
             disk::check(&context).await?,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crossfade_plan::execution::Action;
-use crossfade_plan::{Ident, QualifiedName};
+use crossfade_plan::execution::{Action, ExecutionPlan};
+use crossfade_plan::{Ident, QualifiedName, Stage};
 use crossfade_planner::names;
 use tokio_postgres::types::Type;
 
@@ -31,10 +31,12 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
             taken.push(name);
         }
     }
+    let mut left_behind = false;
     for direction in [&objects.forward, &objects.reverse] {
         for name in [&direction.row_function, &direction.truncate_function] {
             if exists(context, FUNCTION, name).await? {
                 taken.push(name);
+                left_behind |= *direction == objects.forward;
             }
         }
     }
@@ -42,12 +44,34 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
         return Ok(Finding::pass(CHECK, "the names that are needed are free"));
     }
     let list: Vec<String> = taken.iter().map(ToString::to_string).collect();
-    Ok(Finding::of(
-        CHECK,
-        Outcome::Fail,
-        format!("these names are taken: {}", list.join(", ")),
-        "rename or drop what bears them; if they are left from another migration, roll that one back",
-    ))
+    let remedy = if left_behind && !is_registered(context).await? {
+        by_hand(&context.expansion.plan)
+    } else {
+        "rename or drop what bears them; if they are left from another migration, roll that one back"
+            .to_owned()
+    };
+    let message = format!("these names are taken: {}", list.join(", "));
+    Ok(Finding::of(CHECK, Outcome::Fail, message, remedy))
+}
+
+async fn is_registered(context: &Context<'_>) -> Result<bool, EngineError> {
+    let name = &context.expansion.plan.file.name;
+    Ok(match context.store {
+        Some(store) => store.find(&context.session, name).await?.is_some(),
+        None => false,
+    })
+}
+
+/// The forward functions of a migration of this name are there, and it is not registered: its state
+/// is gone, and no command can take it back. What is left would go on writing, so the statements that
+/// a rollback would run are told.
+fn by_hand(plan: &ExecutionPlan) -> String {
+    format!(
+        "they are of a migration {} that is not in this state schema. If it is in another one, name that by \
+         --state-schema. If its state is lost, look what is there, and take it away by hand: begin; {}; commit",
+        plan.file.name,
+        plan.undo_from(Stage::Verified).first.join("; "),
+    )
 }
 
 /// The relations that the migration makes, or renames to.

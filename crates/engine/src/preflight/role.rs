@@ -17,7 +17,7 @@ const LACKS: &str = "select coalesce(pg_catalog.string_agg(pg_catalog.upper(p.na
      where not pg_catalog.has_table_privilege($1::text::pg_catalog.name, $2::pg_catalog.oid, p.name)";
 
 /// Membership in the table's owner, CREATE on its schema for both, and the owner's own rights on
-/// the table.
+/// the table and on what the plan's expressions call.
 ///
 /// The owner needs CREATE too: the target and the functions become the owner's, and the server lets
 /// nobody own what he could not have created. The triggers write as the owner, and the target has
@@ -80,8 +80,30 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
         let remedy = format!("grant {lacks} on {} to {}", table.name, table.owner);
         return Ok(Finding::of(CHECK, Outcome::Fail, message, remedy));
     }
+    if let Some(finding) = denied(context) {
+        return Ok(finding);
+    }
     Ok(Finding::pass(
         CHECK,
-        "member of the owner, may create in the schema; the owner may write the table",
+        "member of the owner, may create in the schema; the owner may write the table and evaluate the plan",
     ))
+}
+
+/// An expression that the owner may not evaluate: each row that the triggers map by it would be
+/// recorded as refused.
+fn denied(context: &Context<'_>) -> Option<Finding> {
+    let expansion = context.expansion;
+    let owner = &expansion.table.owner;
+    let listed: Vec<String> = (expansion.denied.iter())
+        .map(|denied| format!("{}: {}", denied.what, denied.message))
+        .collect();
+    (!listed.is_empty()).then(|| {
+        let message = format!(
+            "the table's owner {owner}, as whom the triggers write, may not evaluate {}",
+            listed.join("; ")
+        );
+        let remedy =
+            format!("grant {owner} what is missing: execute on the function, usage on the schema");
+        Finding::of(CHECK, Outcome::Fail, message, remedy)
+    })
 }

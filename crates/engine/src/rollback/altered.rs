@@ -73,12 +73,17 @@ pub(super) async fn check(
     Ok(stamp)
 }
 
-/// What hangs on the new side, but for the old side: a serial column draws from the same sequence.
-fn hanging(runner: &Runner<'_>, table: &Table) -> Vec<String> {
+/// What hangs on one side, but for the other one: a serial column draws from the same sequence.
+pub(crate) fn hanging(runner: &Runner<'_>, table: &Table) -> Vec<String> {
     let unquoted = |text: &str| text.replace('"', "");
-    let retired = runner.plan.objects.retired.to_string();
-    let ours = format!("table column {}.", unquoted(&retired));
+    let objects = &runner.plan.objects;
+    let sides = [
+        &runner.plan.mapping.source,
+        &objects.target,
+        &objects.retired,
+    ];
+    let ours = sides.map(|side| format!("table column {}.", unquoted(&side.to_string())));
     let mut hanging = dependents::hanging(table);
-    hanging.retain(|one| !unquoted(one).starts_with(&ours));
+    hanging.retain(|one| !ours.iter().any(|side| unquoted(one).starts_with(side)));
     hanging
 }

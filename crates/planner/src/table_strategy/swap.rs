@@ -4,6 +4,7 @@
 //! bears their target's name next), and the reverse ones come last, when everything on the old
 //! side that could refuse a row has gone. Undo is the exact way back.
 
+use crossfade_dual_write::sql;
 use crossfade_plan::Stage;
 use crossfade_plan::execution::{Action, Blocking, Lock, LockLevel, Step};
 use crossfade_plan::hazard::HazardId;
@@ -105,7 +106,7 @@ fn back(plan: &Blueprint<'_>) -> Vec<String> {
         statements.extend(sequence.exchange_back());
     }
     for index in &plan.survivors.indexes {
-        statements.push(rename(name, index, &index.name, &index.built_as));
+        statements.push(rename_if_there(name, index, &index.name, &index.built_as));
     }
     statements.push(format!(
         "alter table {name} rename to {}",
@@ -175,6 +176,25 @@ fn rename(table: &QualifiedName, index: &IndexDefinition<'_>, from: &Ident, to: 
     } else {
         format!("alter index {} rename to {to}", table.sibling(from.clone()))
     }
+}
+
+/// The same for the new side on its way out, on which somebody may have renamed or dropped it: only
+/// its name must be free for the old side's.
+fn rename_if_there(
+    table: &QualifiedName,
+    index: &IndexDefinition<'_>,
+    from: &Ident,
+    to: &Ident,
+) -> String {
+    let rename = rename(table, index, from, to);
+    let body = format!(
+        "begin\n  if exists (select from pg_catalog.pg_index as i \
+         join pg_catalog.pg_class as c on c.oid = i.indexrelid \
+         where i.indrelid = {}::pg_catalog.regclass and c.relname = {}) then\n    {rename};\n  end if;\nend",
+        sql::literal(&table.to_string()),
+        sql::literal(from.as_str()),
+    );
+    format!("do {}", sql::dollar_quoted(&body))
 }
 
 fn add_again(table: &QualifiedName, constraint: &Constraint) -> String {

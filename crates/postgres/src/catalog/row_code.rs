@@ -1,11 +1,11 @@
-//! Code that runs whenever a row of the table is written, and that depends on who writes it.
+//! Code that runs whenever a row of the table is written, and that depends on who writes it, or when.
 
 use crossfade_plan::Ident;
 use serde::{Deserialize, Serialize};
 
 /// Code of a CHECK, a domain, a default, a generated column or an index whose result can depend on
-/// the `search_path`, the role or the settings of the session: all are other ones where rows are
-/// copied and mirrored.
+/// the `search_path`, the role, the settings of the session or the moment: all are other ones where
+/// rows are copied and mirrored.
 ///
 /// A function counts where nothing pins the names in its body: it is not written in C, has no
 /// `search_path` of its own, and was not parsed when it was created (`begin atomic`). That its body
@@ -34,4 +34,6 @@ pub enum Context {
     Role,
     /// Settings of the session, such as its time zone.
     Settings,
+    /// The moment at which it runs: the time, or what a STABLE function finds. Of CHECKs only.
+    Moment,
 }

@@ -125,6 +125,64 @@ async fn a_citext() -> Result<()> {
     Ok(())
 }
 
+/// The operators of its index are called otherwise: `#<#`.
+#[tokio::test]
+async fn an_hstore() -> Result<()> {
+    let chunks = assert_covered(
+        &format!(
+            "create extension hstore schema public; {}",
+            tables("id public.hstore", "id")
+        ),
+        same_columns(vec![key_in(
+            "public",
+            "id",
+            "public.hstore",
+            "public.hstore",
+        )]),
+        "select public.hstore('k' || i, 'v'), 'row' from generate_series(1, 40) i",
+    )
+    .await?;
+    assert!(chunks >= 4, "{chunks}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_composite_key_with_operators_of_other_names() -> Result<()> {
+    let chunks = assert_covered(
+        &format!(
+            "create extension hstore schema public; {}",
+            tables("a integer, b public.hstore", "a, b")
+        ),
+        same_columns(vec![
+            key("a", "integer"),
+            key_in("public", "b", "public.hstore", "public.hstore"),
+        ]),
+        "select i / 13, public.hstore('k' || i, 'v'), 'row' from generate_series(1, 40) i",
+    )
+    .await?;
+    assert!(chunks >= 4, "{chunks}");
+    Ok(())
+}
+
+/// The index sorts by bytes, and its operators are `~<~` and so on.
+#[tokio::test]
+async fn a_text_in_the_order_of_its_bytes() -> Result<()> {
+    let table = |name: &str| {
+        format!(
+            "create table public.{name} (id text collate \"en-x-icu\" not null, v text); \
+             create unique index on public.{name} (id text_pattern_ops);"
+        )
+    };
+    let chunks = assert_covered(
+        &format!("{}{}", table("source"), table("source__new")),
+        same_columns(vec![key("id", "text")]),
+        "select case when i % 2 = 0 then 'k' else 'K' end || (100 + i), 'row' from generate_series(1, 40) i",
+    )
+    .await?;
+    assert!(chunks >= 4, "{chunks}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_text_under_a_nondeterministic_collation() -> Result<()> {
     assert_covered(

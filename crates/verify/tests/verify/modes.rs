@@ -4,7 +4,7 @@ use crossfade_plan::file::{Invariant, SqlText};
 use crossfade_plan::mapping::{Rewrite, Volatility};
 use crossfade_state::{MismatchKind, NewRowError, Verdict};
 use crossfade_testkit::Result;
-use crossfade_verify::{Reason, VerifyError};
+use crossfade_verify::{NotCompared, NotComparedBecause, Reason, VerifyError};
 
 use crate::fixture::{Fixture, cast, computed, copy, id_and, key, key_in, mapping, mismatch};
 
@@ -267,6 +267,39 @@ async fn a_row_without_an_image_proves_nothing() -> Result<()> {
         [Reason::Unmappable {
             sqlstate: "22P02".to_owned()
         }]
+    );
+    Ok(())
+}
+
+/// EXACT speaks of the columns that were compared; the others are named.
+#[tokio::test]
+async fn columns_that_are_not_compared_are_named() -> Result<()> {
+    let ddl = "create table public.source (id integer primary key, v text, \
+                   n integer generated always as (id + 1) stored); \
+               create table public.source__new (id integer primary key, v text, \
+                   n integer generated always as (id + 2) stored, added integer default 1)";
+    let mapping = mapping(
+        vec![key("id", "integer")],
+        vec![copy("id", "integer"), copy("v", "text")],
+    );
+    let fixture = Fixture::start(ddl, mapping).await?;
+    fixture
+        .load("select i, 'row' from generate_series(1, 20) i")
+        .await?;
+    let report = fixture.full().await?;
+    assert_eq!(report.verdict, Verdict::Exact, "{report:?}");
+    let named = |column: &str, because| NotCompared {
+        column: column.to_owned(),
+        because,
+    };
+    let left = [
+        named("added", NotComparedBecause::NoCounterpart),
+        named("n", NotComparedBecause::Generated),
+    ];
+    assert_eq!(report.not_compared, left);
+    assert_eq!(
+        report.result().details["not_compared"][1],
+        serde_json::json!({ "column": "n", "because": "generated" })
     );
     Ok(())
 }

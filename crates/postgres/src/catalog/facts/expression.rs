@@ -74,8 +74,8 @@ pub async fn expression(
     if pseudo {
         return Ok(Err(no_value()));
     }
-    let head = format!("{FILTER_HEAD}{}{FILTER_MIDDLE}", subqueries(inputs));
-    let volatility = match guarded(queries, &head, text, FILTER_TAIL).await? {
+    let (head, tail) = explained(inputs);
+    let volatility = match guarded(queries, &head, text, tail).await? {
         Ok(rows) => match rows.first() {
             Some(row) if is_of_more_than_the_row(&row.try_get(0)?) => Volatility::Volatile,
             _ => Volatility::Stable,
@@ -87,6 +87,12 @@ pub async fn expression(
         sql_type,
         volatility,
     }))
+}
+
+/// What an expression stands between to be explained and not evaluated.
+pub(super) fn explained(inputs: &[Input<'_>]) -> (String, &'static str) {
+    let head = format!("{FILTER_HEAD}{}{FILTER_MIDDLE}", subqueries(inputs));
+    (head, FILTER_TAIL)
 }
 
 /// Runs `head`, `text`, `tail` as one statement; an error that the text is to blame for becomes a

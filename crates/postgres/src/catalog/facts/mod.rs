@@ -3,6 +3,7 @@
 
 mod cast;
 mod data_type;
+mod denied;
 mod expression;
 
 use crossfade_plan::QualifiedName;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cast::cast;
 pub use data_type::data_type;
+pub use denied::denied;
 pub use expression::{Input, expression};
 
 use super::{Domain, TypeKind};

@@ -100,4 +100,33 @@ from expressions as e
 cross join lateral pg_catalog.regexp_matches(e.tree, ':(?:funcid|opfuncid) ([0-9]+) ', 'g') as found (part)
 join pg_catalog.pg_proc as p on p.oid = found.part[1]::pg_catalog.oid
 where p.provolatile = 's' and p.oid < 16384 and p.proname not in ('now', 'transaction_timestamp')
-order by place, code
+union
+-- A CHECK that asks for the time, or for what a STABLE function of somebody's finds, is not asked again
+-- while a row stays as it is: it may be false by now. One that was never validated is not validated on
+-- the target either, and a value of a domain is copied without a look at it.
+select e.place, e.default_of, asked.code, 'moment'
+from expressions as e
+join pg_catalog.pg_constraint as con
+    on e.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass and con.oid = e.objid
+        and con.conrelid = $1 and con.convalidated
+cross join lateral (
+    select p.oid::pg_catalog.regprocedure::text
+    from pg_catalog.regexp_matches(e.tree, ':(?:funcid|opfuncid) ([0-9]+) ', 'g') as found (part)
+    join pg_catalog.pg_proc as p on p.oid = found.part[1]::pg_catalog.oid
+    where case when p.oid >= 16384 then p.provolatile = 's'
+        else p.proname in (
+            'now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp', 'timeofday'
+        ) or p.proname = 'age' and p.pronargs = 1 end
+    union
+    select word.name
+    from (
+        values
+            ('0', 'current_date'),
+            ('[12]', 'current_time'),
+            ('[34]', 'current_timestamp'),
+            ('[56]', 'localtime'),
+            ('[78]', 'localtimestamp')
+    ) as word (number, name)
+    where e.tree ~ ('\{SQLVALUEFUNCTION :op ' || word.number || '[ }]')
+) as asked (code)
+order by place, code, "on"

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
+use crate::rule;
+
 /// A stream, with or without TLS.
 #[derive(Debug)]
 pub(super) struct Stream<S> {
@@ -24,7 +26,7 @@ impl<S> Stream<S> {
     }
 
     pub(super) fn lingering(inner: S) -> Self {
-        let lingers = true;
+        let lingers = rule::holds("postgres/cancel-lingers");
         Self { inner, lingers }
     }
 }
