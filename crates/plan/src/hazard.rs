@@ -58,6 +58,8 @@ hazards! {
     ContextDependent = "CONTEXT_DEPENDENT",
     /// Sessions that have drawn from a sequence do not know its successor.
     SequenceSwapped = "SEQUENCE_SWAPPED",
+    /// System columns of each row change, which some applications lock by.
+    RowVersions = "ROW_VERSIONS",
     /// Each written row is a subtransaction of its own.
     Subtransactions = "SUBTRANSACTIONS",
     /// Transactions at REPEATABLE READ or SERIALIZABLE may get 40001 more often.

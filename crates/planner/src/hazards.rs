@@ -34,6 +34,14 @@ pub(crate) fn add(target: &mut TargetTable<'_>, facts: &Facts) {
         "transactions at REPEATABLE READ or SERIALIZABLE may get 40001 more often while both sides are written",
         "see that such applications repeat them",
     );
+    target.warn(
+        HazardId::RowVersions,
+        Severity::Info,
+        &table,
+        "the rows of the new table have other system columns (xmin, ctid): an application that read one before \
+         the cutover, or before a rollback from there, and compares it afterwards takes the row for changed",
+        "lock by a column of the table's own, or let such applications read again",
+    );
     let size = facts.estimates.map(|estimates| estimates.total_bytes());
     let disk_space = target.warn(
         HazardId::DiskSpace,
