@@ -167,6 +167,7 @@ async fn a_function_without_a_path_of_its_own_finds_nothing_in_the_writers() -> 
         .admin
         .run(&format!(
             "create schema evil authorization {app_role}; set role {app_role}; \
+             grant usage on schema evil to public; \
              create function evil.record_image_ne(record, record) returns boolean {evil}; \
              create function evil.current_setting(text) returns text {evil}; \
              create function evil.left(text, integer) returns text {evil}; \

@@ -61,17 +61,12 @@ async fn only_the_name_of_the_table_may_differ() -> Result<()> {
             ))
             .await?;
         for constraint in &before.constraints {
-            let made = format!(
-                "anew_{}",
-                if constraint.columns[0].as_str() == "id" {
-                    "pkey"
-                } else {
-                    "qty_check"
-                }
-            );
+            let table = before.name.name.as_str();
+            let of_what = constraint.name.as_str().strip_prefix(table);
+            let of_what = of_what.ok_or("it is named after its table")?;
             admin
                 .run(&format!(
-                    "alter table public.anew rename constraint {made} to {}",
+                    "alter table public.anew rename constraint \"anew{of_what}\" to {}",
                     constraint.name
                 ))
                 .await?;

@@ -81,7 +81,7 @@ async fn a_database_that_does_not_exist_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_standby_is_told_from_a_lost_connection() -> Result<()> {
+async fn a_replica_is_told_from_a_lost_connection() -> Result<()> {
     let primary = Cluster::start(&cluster_options()).await?;
     let standby = primary.replica("standby").await?;
     let run = Program::new("init --format json")

@@ -172,6 +172,14 @@ async fn an_old_side_that_is_gone() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_uses_no_index() -> Result<()> {
     let scene = Scene::create(10).await?;
+    let version: i32 = scene
+        .admin
+        .query_one_value("select pg_catalog.current_setting('server_version_num')::int")
+        .await?;
+    if version >= 180_000 {
+        // Where every way is switched off, that server takes the best of them: an index.
+        return Ok(());
+    }
     scene.up_to("expand")?;
     let migrator = scene.database.migrator();
     let settings = [

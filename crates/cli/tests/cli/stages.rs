@@ -22,6 +22,7 @@ fn steady(run: &Run) -> String {
     let text = shown.concat();
     let lines = text.lines().map(|line| match line.split_once("pass") {
         Some(("connections  ", _)) => "connections  pass     ...",
+        Some(("server       ", _)) => "server       pass     PostgreSQL ..., takes writes",
         _ => line,
     });
     lines.collect::<Vec<_>>().join("\n")
