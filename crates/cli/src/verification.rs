@@ -184,6 +184,9 @@ impl<'a> Verification<'a> {
             let because = match left.because {
                 NotComparedBecause::Generated => "generated: computed by the server on each side",
                 NotComparedBecause::NoCounterpart => "nothing of the other side makes it",
+                NotComparedBecause::Original => {
+                    "the old side's own values, which the way back need not give"
+                }
             };
             lines.add("uncompared", format!("{} ({because})", left.column));
         }

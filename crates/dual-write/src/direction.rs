@@ -25,6 +25,8 @@ pub struct Direction<'a> {
     pub mirror: MirrorConstraints,
     /// Whose values the mirror holds.
     pub values: MirrorValues,
+    /// Whether an index of the mirror may run operators that are not PostgreSQL's own.
+    pub foreign_classes: bool,
 }
 
 /// Whose values the mirror holds.
@@ -50,6 +52,12 @@ impl Direction<'_> {
     pub fn can_refuse(&self) -> bool {
         self.mirror == MirrorConstraints::Stricter
             || self.mapping.forward_totality() == Totality::Partial
+    }
+
+    /// Whether the row function may have to record a row: one that is refused, or that loses what the
+    /// mirror alone has of it.
+    pub fn records(&self) -> bool {
+        self.can_refuse() || self.values == MirrorValues::Original
     }
 
     /// The statements that create both functions, owned by the table's owner and callable by
@@ -152,7 +160,7 @@ impl Direction<'_> {
     }
 
     /// Whether anything that the row function runs may look for a name in the `search_path`: an
-    /// expression, a cast or a type that is not PostgreSQL's own, the table's own code (which makes
+    /// expression, a cast, a type or an operator class that is not PostgreSQL's own, the table's own code (which makes
     /// the mirror one that may refuse). Where nothing does, the function sets none: setting and
     /// resetting it is an eighth of the mirroring's cost, and has the application's own next
     /// statement resolve its path again.
@@ -161,7 +169,8 @@ impl Direction<'_> {
         let of_the_key = self.mapping.key.iter().any(|key| {
             foreign(&key.source_equality.schema) || foreign(&key.target_equality.schema)
         });
-        self.can_refuse()
+        self.records()
+            || self.foreign_classes
             || of_the_key
             || self.evaluated().any(|image| {
                 is_dependent(image)
@@ -183,7 +192,7 @@ impl Direction<'_> {
     /// Settings that change how values read as text: where values are cast or computed, they are
     /// those of the chunk and of the comparison, whatever the application's session has.
     fn pinned_settings(&self) -> &'static str {
-        let of_the_key = self.can_refuse() && !self.mapping.key.iter().all(reads_alike);
+        let of_the_key = self.records() && !self.mapping.key.iter().all(reads_alike);
         let reads_text = of_the_key || self.evaluated().any(is_dependent);
         if !reads_text || !rule::holds("dual-write/pinned-settings") {
             ""

@@ -28,7 +28,7 @@ pub struct Kept {
 ///
 /// Columns that share a confirming column go together: one kept and one written might fit neither
 /// the old row nor the new one. A column is never kept where what confirms it can't be computed
-/// from the mirror's row, nor is one of the key.
+/// from the mirror's row, nor where it is of the key: a row that moves there would always confirm.
 pub fn kept(mapping: &Mapping) -> Vec<Kept> {
     let in_key = |image: &Image| mapping.key.iter().any(|key| key.target == image.column);
     let mut groups: Vec<Kept> = Vec::new();
@@ -59,7 +59,10 @@ pub fn kept(mapping: &Mapping) -> Vec<Kept> {
     }
     groups.retain(|group| {
         group.confirmed_by.iter().all(|column| {
-            image_of(mapping, column).is_some_and(|made| made.volatility == Volatility::Stable)
+            let of_the_key = mapping.key.iter().any(|key| key.source == *column);
+            let stable =
+                image_of(mapping, column).is_some_and(|made| made.volatility == Volatility::Stable);
+            stable && !of_the_key
         })
     });
     groups

@@ -86,56 +86,98 @@ fn remove_old_key(direction: &Direction<'_>) -> String {
     } else {
         String::new()
     };
-    let gone = if rule::holds("dual-write/only-gone") {
-        format!(
-            " and not exists (select from {} where {})",
-            sql::only(&mapping.source, sql::SOURCE_ALIAS),
-            sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
-        )
-    } else {
-        String::new()
-    };
-    let delete = format!(
-        "delete from {} where {}{gone};",
-        sql::only(&mapping.target, sql::TARGET_ALIAS),
-        sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "old"),
-    );
-    let delete = if key_can_fail(mapping) {
-        ignoring_refusal(&delete)
-    } else {
-        delete
+    let removal = match direction.values {
+        MirrorValues::Original if rule::holds("dual-write/move-key") => take_along(direction),
+        MirrorValues::Original | MirrorValues::Made => {
+            let gone = if rule::holds("dual-write/only-gone") {
+                format!(" and not {}", written_row_exists(mapping, "old"))
+            } else {
+                String::new()
+            };
+            format!("    {}\n", delete_image(mapping, "old", &gone))
+        }
     };
     // By image, not by equality: a key that is equal but reads differently is a change to mirror.
     format!(
         "  if {IS_DELETE} or ({IS_UPDATE} and pg_catalog.record_image_ne(row({}), row({}))) then\n\
-         {guard}{}    {delete}\n  end if;",
+         {guard}{removal}  end if;",
         sql::source_key(mapping, "old"),
         sql::source_key(mapping, "new"),
-        move_to_new_key(direction),
     )
 }
 
-/// A row whose key has changed takes along what the mirror alone has of it: columns that were
-/// dropped, and values that are kept. It moves unless some row bears the old key again.
-///
-/// Where it can't move (the new key is taken, or can't be held there), the old row goes, and what
-/// the written row is now is made anew.
-fn move_to_new_key(direction: &Direction<'_>) -> String {
-    if direction.values == MirrorValues::Made || !rule::holds("dual-write/move-key") {
-        return String::new();
+/// Whether the written side has a row of the key of `old` or `new`.
+fn written_row_exists(mapping: &Mapping, row: &str) -> String {
+    format!(
+        "exists (select from {} where {})",
+        sql::only(&mapping.source, sql::SOURCE_ALIAS),
+        sql::same_source_key(mapping, sql::SOURCE_ALIAS, row),
+    )
+}
+
+/// Removes the mirror's row of the key of `old` or `new`, under a further condition.
+fn delete_image(mapping: &Mapping, row: &str, condition: &str) -> String {
+    let delete = format!(
+        "delete from {} where {}{condition};",
+        sql::only(&mapping.target, sql::TARGET_ALIAS),
+        sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, row),
+    );
+    if key_can_fail(mapping) {
+        ignoring_refusal(&delete)
+    } else {
+        delete
     }
+}
+
+/// A row whose key has changed takes along what the mirror alone has of it: columns that were
+/// dropped, and values that are kept.
+///
+/// What bears the new key in the mirror is another row's: this row bears that key now, so that one
+/// has gone or has moved on, and took its values along in an event before this one. Likewise
+/// another row may bear the old key by now. The mirror's row of it is made anew, without the values
+/// of the one that left; if that other row has moved there, its own event brings its values.
+///
+/// Where the mirror's row can't move (the new key can't be held there, or the key is GENERATED
+/// ALWAYS), that is recorded as a loss, and the row is made anew. (A key that can't be held there is
+/// recorded by the upsert.)
+fn take_along(direction: &Direction<'_>) -> String {
     let mapping = direction.mapping;
+    // A later event of the row may have been mirrored already: then it is no longer there.
+    let is_there = written_row_exists(mapping, "new");
     let update = format!(
-        "update {} set {} where {} and not exists (select from {} where {});",
+        "update {} set {} where {} and {is_there};",
         sql::only(&mapping.target, sql::TARGET_ALIAS),
         sql::set_target_key(mapping, "new"),
         sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "old"),
+    );
+    let moves = format!(
+        " and {is_there} and exists (select from {} where {})",
+        sql::only(&mapping.target, "moving"),
+        sql::target_key_is_image_of(mapping, "moving", "old"),
+    );
+    let clear = delete_image(mapping, "new", &moves);
+    let passed_on = not_the_rows();
+    let record = direction.refusals.record(
+        &sql::key_text(&mapping.key, "new"),
+        "sqlstate",
+        "null",
+        "null",
+    );
+    let anew = format!(
+        "{} select {} from {} where {} on conflict ({}) do nothing;",
+        sql::insert_images(mapping),
+        sql::values(&mapping.forward, sql::SOURCE_ALIAS),
         sql::only(&mapping.source, sql::SOURCE_ALIAS),
         sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
+        sql::arbiter(mapping),
     );
     format!(
-        "    if {IS_UPDATE} then {} end if;\n",
-        ignoring_refusal(&update)
+        "    if {IS_UPDATE} then\n      begin {clear} {update}\n      \
+         exception when others then {passed_on}\n      \
+         if pg_catalog.left(sqlstate, 2) operator(pg_catalog.<>) '22' then {record} end if;\n      \
+         end;\n    end if;\n    {}\n    {}\n",
+        delete_image(mapping, "old", ""),
+        ignoring_refusal(&anew),
     )
 }
 

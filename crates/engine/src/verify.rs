@@ -236,7 +236,7 @@ fn leave_old_values(back: &mut Mapping) {
     let free = |image: &&mut Image| !key.iter().any(|one| one.target == image.column);
     for image in back.forward.iter_mut().filter(free) {
         if !image.undoes(&made_of) && rule::holds("verify/old-values") {
-            image.volatility = Volatility::Volatile;
+            image.volatility = Volatility::Original;
             image.rewrite = Rewrite::Never;
         }
     }

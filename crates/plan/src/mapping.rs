@@ -115,6 +115,9 @@ pub enum Volatility {
     Stable,
     /// Evaluated once, when the row is copied; never recomputed, compared only for presence.
     Volatile,
+    /// Evaluated when the row is made; never recomputed and not compared, since a row that was
+    /// there before has a value of its own.
+    Original,
 }
 
 /// Whether a value depends on how a session writes and reads values, such as its time zone.

@@ -65,6 +65,8 @@ pub enum NotComparedBecause {
     Generated,
     /// The other side has nothing that it is made of: it has its default.
     NoCounterpart,
+    /// It is of the old side, after the cutover, whose values the way back need not give.
+    Original,
 }
 
 /// What a sample without differences proves.

@@ -136,7 +136,7 @@ impl Sides {
         self.mapping
             .forward
             .iter()
-            .filter(|image| !by_image(image))
+            .filter(|image| image.volatility == Volatility::Volatile)
             .map(|image| image.column.as_str().to_owned())
             .collect()
     }
@@ -170,6 +170,12 @@ pub(crate) fn by_image(image: &Image) -> bool {
 
 fn not_compared(mapping: &Mapping, target: &HashMap<String, Column>) -> Vec<NotCompared> {
     let made = |name: &str| (mapping.forward.iter()).any(|image| image.column.as_str() == name);
+    let originals = (mapping.forward.iter())
+        .filter(|image| image.volatility == Volatility::Original)
+        .map(|image| NotCompared {
+            column: image.column.as_str().to_owned(),
+            because: NotComparedBecause::Original,
+        });
     let mut left: Vec<NotCompared> = (target.iter())
         .filter(|(name, _)| !made(name))
         .map(|(name, column)| NotCompared {
@@ -180,6 +186,7 @@ fn not_compared(mapping: &Mapping, target: &HashMap<String, Column>) -> Vec<NotC
                 NotComparedBecause::NoCounterpart
             },
         })
+        .chain(originals)
         .collect();
     left.sort_by(|one, other| one.column.cmp(&other.column));
     left

@@ -4,13 +4,14 @@
 //! even under READ COMMITTED: under any load, without a lock, what it reports is a difference.
 
 use crossfade_dual_write::sql;
+use crossfade_plan::mapping::Volatility;
 use crossfade_postgres::{Param, rule};
 use tokio_postgres::types::Type;
 
 use crate::bounds::{Of, where_clause};
 use crate::interval::Interval;
 use crate::order;
-use crate::sides::{Alignment, Sides, by_image};
+use crate::sides::{Alignment, Sides};
 
 /// A statement with its parameters: `$1` is a number that the caller gives, `$2` and on are texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,16 +180,21 @@ impl Sides {
             .iter()
             .enumerate()
             .map(|(at, key)| format!("{}.{} as k{at}", sql::SOURCE_ALIAS, key.source));
-        let images = self.mapping.forward.iter().enumerate().map(|(at, image)| {
-            if by_image(image) {
-                format!("{} as c{at}", sql::stored(image, sql::SOURCE_ALIAS))
-            } else {
-                format!(
-                    "{} is null as c{at}",
-                    sql::assigned(image, sql::SOURCE_ALIAS)
-                )
-            }
-        });
+        let images =
+            self.mapping
+                .forward
+                .iter()
+                .enumerate()
+                .map(|(at, image)| match image.volatility {
+                    Volatility::Stable => {
+                        format!("{} as c{at}", sql::stored(image, sql::SOURCE_ALIAS))
+                    }
+                    Volatility::Volatile => format!(
+                        "{} is null as c{at}",
+                        sql::assigned(image, sql::SOURCE_ALIAS)
+                    ),
+                    Volatility::Original => format!("true as c{at}"),
+                });
         format!(
             "select {} from {}{}",
             sql::list(keys.chain(images)),
@@ -199,8 +205,12 @@ impl Sides {
 
     fn target_rows(&self, conditions: &[String]) -> String {
         let columns = self.mapping.forward.iter().enumerate().map(|(at, image)| {
-            let presence = if by_image(image) { "" } else { " is null" };
-            format!("{}.{}{presence} as c{at}", sql::TARGET_ALIAS, image.column)
+            let column = format!("{}.{}", sql::TARGET_ALIAS, image.column);
+            match image.volatility {
+                Volatility::Stable => format!("{column} as c{at}"),
+                Volatility::Volatile => format!("{column} is null as c{at}"),
+                Volatility::Original => format!("true as c{at}"),
+            }
         });
         format!(
             "select {} from {}{}",

@@ -1,7 +1,7 @@
 //! After the cutover the old side keeps each value that the new row still stands for, where the
 //! way back would not give it again; what has been written since follows.
 
-use crossfade_engine::Loss;
+use crossfade_engine::{EngineError, Loss};
 use crossfade_testkit::Result;
 
 use crate::way::{Command, DONE, ITEMS, Way};
@@ -167,5 +167,100 @@ async fn a_row_takes_its_old_values_along_to_another_key() -> Result<()> {
     back(&way).await?;
     let rows = "select count(*) from public.items where legacy is null";
     assert_eq!(way.number(rows).await?, 0);
+    Ok(())
+}
+
+/// Keys that move into each other's places in one statement: each row's event comes when all of
+/// them have moved.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_move_in_one_statement_keep_each_its_own() -> Result<()> {
+    // Rows lie in the descending order of their keys, so that each place is free in its turn.
+    let legacy = "truncate public.items; alter table public.items add legacy text, add uid int; \
+                  insert into public.items (id, uid, v, legacy) \
+                  select k, k, 'v' || k, 'l' || k from generate_series(9, 1, -1) as k";
+    let way = cut_over(legacy, &["drop_column: { column: legacy }", SPLIT]).await?;
+    let app = way.app("app").await?;
+    app.run("update public.items set id = id + 1 where id >= 5")
+        .await?;
+    let moved = "select count(*) from public.items__old where uid >= 5 \
+                 and (id <> uid + 1 or legacy <> 'l' || uid or v <> 'v' || uid)";
+    assert_eq!(way.number(moved).await?, 0);
+    app.run(
+        "with gone as (update public.items set id = id + 1000 where id = 1 returning id) \
+             insert into public.items (id, uid, head, tail) select 1, 100, 'new', '' from gone; \
+         with gone as (delete from public.items where id = 2 returning id) \
+             insert into public.items (id, uid, head, tail) select 2, 200, 'new', '' from gone; \
+         insert into public.items (id, uid, head, tail) values (3, 300, 'a', ''), (3, 300, 'b', '') \
+             on conflict (id) do update set id = items.id + 1000",
+    )
+    .await?;
+    let all = "legacy || ' ' || v";
+    assert_eq!(old(&way, all, 1001).await?.as_deref(), Some("l1 v1"));
+    assert_eq!(old(&way, all, 1003).await?.as_deref(), Some("l3 v3"));
+    let fresh = "select count(*) from public.items__old where id in (1, 2, 3) \
+                 and legacy is null and v in ('new ', 'b ')";
+    assert_eq!(way.number(fresh).await?, 3);
+    let keys = "select count(*) from public.items as n full join public.items__old as o using (id) \
+                where n.id is null or o.id is null or n.uid <> o.uid";
+    assert_eq!(way.number(keys).await?, 0);
+    back(&way).await
+}
+
+/// What its way back reads has changed with the key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_made_of_the_key_is_made_anew_with_it() -> Result<()> {
+    let code = "alter table public.items add code text; update public.items set code = 'c' || id";
+    let way = cut_over(
+        code,
+        &["drop_column: { column: code, down: \"'id ' || id\" }"],
+    )
+    .await?;
+    let app = way.app("app").await?;
+    app.run("update public.items set id = 5001 where id = 1")
+        .await?;
+    assert_eq!(old(&way, "code", 5001).await?.as_deref(), Some("id 5001"));
+    assert_eq!(old(&way, "code", 2).await?.as_deref(), Some("c2"));
+    back(&way).await
+}
+
+/// Where the old side cannot move the row, the values are lost, and that is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_move_is_a_loss() -> Result<()> {
+    let always = "alter table public.items alter column id set generated always; \
+                  alter table public.items add legacy text not null default 'l'";
+    let way = cut_over(always, &["drop_column: { column: legacy }"]).await?;
+    let app = way.app("app").await?;
+    app.run("update public.items set id = default where id = 1")
+        .await?;
+    let outcome = way.run(Command::Rollback(Loss::Refused)).await?;
+    assert!(
+        matches!(&outcome, Err(EngineError::WindowClosed(loss)) if loss.rows == 1),
+        "{outcome:?}"
+    );
+    assert_eq!(way.run(Command::Rollback(Loss::Accepted)).await??, DONE);
+    Ok(())
+}
+
+/// The way back makes something of NULL: a row that nobody has written is none the less right, and
+/// a repair has nothing to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn untouched_rows_stay_whatever_is_verified_and_repaired() -> Result<()> {
+    let email = "alter table public.items add email text, add legacy text; \
+                 update public.items set legacy = 'precious'; \
+                 update public.items set email = 'e' where id > 1";
+    let way = cut_over(
+        email,
+        &[
+            "set_not_null: { column: email, up: \"concat('unknown-', id)\" }",
+            "drop_column: { column: legacy }",
+        ],
+    )
+    .await?;
+    way.verify().await?;
+    way.repair().await?;
+    back(&way).await?;
+    let kept = "select count(*) from public.items where legacy = 'precious' \
+                and (email is null) = (id = 1)";
+    assert_eq!(way.number(kept).await?, 1000);
     Ok(())
 }

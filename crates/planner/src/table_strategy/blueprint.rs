@@ -6,7 +6,7 @@ use crossfade_plan::file::PlanFile;
 use crossfade_plan::mapping::{Mapping, Value};
 use crossfade_plan::objects::Objects;
 use crossfade_plan::{Ident, QualifiedName};
-use crossfade_postgres::catalog::{Constraint, ConstraintKind};
+use crossfade_postgres::catalog::{Column, Constraint, ConstraintKind, IndexKey};
 use crossfade_postgres::rule;
 
 use crate::index_definition::IndexDefinition;
@@ -79,7 +79,7 @@ impl<'a> Blueprint<'a> {
             self.reversed,
             &self.objects.reverse,
             &self.records.reverse,
-            (self.reverse_mirror(), MirrorValues::Original),
+            (self.reverse_mirror(), self.old_values()),
         )
     }
 
@@ -97,7 +97,30 @@ impl<'a> Blueprint<'a> {
             refusals,
             mirror,
             values,
+            foreign_classes: self.foreign_classes(),
         }
+    }
+
+    /// Whether the old side has values that the new one does not give again: those of columns that
+    /// were dropped, and those that a way back need not give exactly.
+    fn old_values(&self) -> MirrorValues {
+        let exact = |column: &Column| {
+            let back = (self.mapping.reverse.iter()).find(|image| image.column == column.name);
+            back.is_some_and(|image| image.undoes(&self.mapping.forward))
+        };
+        let source = self.target.source;
+        if (source.columns.iter()).all(|column| column.generated.is_some() || exact(column)) {
+            MirrorValues::Made
+        } else {
+            MirrorValues::Original
+        }
+    }
+
+    /// Whether an index of either side, now or after the backfill, may run anybody's operators.
+    fn foreign_classes(&self) -> bool {
+        let foreign = |key: &IndexKey| key.opclass.schema.as_str() != "pg_catalog";
+        (self.target.source.indexes.iter()).any(|index| index.key.iter().any(foreign))
+            || (self.target.indexes.iter()).any(|index| index.method.as_str() != "btree")
     }
 
     /// Indexes of the target other than the key's, survivors first.

@@ -65,7 +65,7 @@ pub(crate) fn backfill(plan: &Blueprint<'_>) -> Step {
 /// of the same owner may be running on them.
 fn record_rights(plan: &Blueprint<'_>) -> Vec<String> {
     let (records, owner) = (plan.records, &plan.target.source.owner);
-    let (forward, reverse) = (plan.forward().can_refuse(), plan.reverse().can_refuse());
+    let (forward, reverse) = (plan.forward().records(), plan.reverse().records());
     let mut statements = Vec::new();
     if forward || reverse {
         statements.push(format!(

@@ -201,3 +201,29 @@ async fn only_what_can_be_refused_is_guarded() -> Result<()> {
     }
     Ok(())
 }
+
+/// What an index runs of somebody's own must not find its names in the writer's path: it would run
+/// with the owner's rights.
+#[tokio::test]
+async fn a_function_has_a_path_where_an_index_may_run_somebodys_code() -> Result<()> {
+    const CLASS: &str = "
+        create table public.t (id int primary key, a int);
+        -- Only a superuser may make one.
+        reset role;
+        create function public.my_order(a int, b int) returns int language sql immutable
+            as 'select pg_catalog.btint4cmp(a, b)';
+        create operator class public.my_class for type int using btree as
+            operator 1 pg_catalog.<, operator 2 pg_catalog.<=, operator 3 pg_catalog.=,
+            operator 4 pg_catalog.>=, operator 5 pg_catalog.>, function 1 public.my_order(int, int);";
+    let file = "name: m\ntable: t\noperations:\n  - rename_column: { column: a, to: b }\n";
+    for (index, pinned) in [
+        ("create index on public.t (a)", 2),
+        ("create index on public.t (a public.my_class)", 4),
+    ] {
+        let fixture = Fixture::new(&format!("{CLASS} {index};")).await?;
+        let plan = fixture.sound_plan(file).await?;
+        let paths = fixture.printed(&plan).matches("set search_path").count();
+        assert_eq!(paths, pinned, "{index}");
+    }
+    Ok(())
+}

@@ -248,6 +248,7 @@ impl Fixture {
             refusals: &refusals,
             mirror: MirrorConstraints::NotStricter,
             values: MirrorValues::Made,
+            foreign_classes: false,
         };
         for statement in direction
             .create_functions()
