@@ -114,6 +114,21 @@ async fn a_chunk_that_would_read_the_whole_target_is_refused() -> Result<()> {
     Ok(())
 }
 
+/// The server reads a tiny target whole, whatever it is told: that is no reason to stop.
+#[tokio::test]
+async fn a_tiny_target_may_be_read_whole() -> Result<()> {
+    let fixture = Fixture::start(SMALL, ROW_BY_ROW).await?;
+    fixture.copy_all().await?;
+    let target = fixture.target();
+    let again = format!(
+        "delete from {target} where id = 2; delete from crossfade.task_range; \
+         analyze public.t; analyze {target}"
+    );
+    fixture.admin.run(&again).await?;
+    fixture.copy_all().await?;
+    fixture.assert_copied(4).await
+}
+
 #[tokio::test]
 async fn a_chunk_sees_what_row_level_security_hides() -> Result<()> {
     let fixture = Fixture::start(SMALL, ROW_BY_ROW).await?;

@@ -269,8 +269,8 @@ codes! {
         next: "Read the state's table row_error and mend these rows; the next backfill tries them first.";
     Mismatch = "E0062", Data,
         title: "both sides differ",
-        state: "The gate to the cutover is shut; the rows that differ are recorded by key.",
-        next: "Find out who wrote them past the triggers; `crossfade verify --repair` makes the target follow the source again.";
+        state: "The rows that differ are recorded by key. Before the cutover its gate is shut; after it, the way back would bring what the old side has.",
+        next: "Find out who wrote them past the triggers; `crossfade verify --repair` makes the side that follows what the written one is.";
     WindowClosed = "E0063", Data,
         title: "going back would lose writes",
         state: "Nothing was changed by this command; the new side serves on.",
