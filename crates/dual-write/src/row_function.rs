@@ -150,12 +150,26 @@ fn take_along(direction: &Direction<'_>) -> String {
         sql::set_target_key(mapping, "new"),
         sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "old"),
     );
+    // Keys can differ and be equal none the less (citext, the scale of a number): then the row of
+    // the one is the row of the other.
+    let is_of = |row| sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, row);
     let moves = format!(
-        " and {is_there} and exists (select from {} where {})",
+        " and not ({}) and {is_there} and exists (select from {} where {})",
+        is_of("old"),
         sql::only(&mapping.target, "moving"),
         sql::target_key_is_image_of(mapping, "moving", "old"),
     );
     let clear = delete_image(mapping, "new", &moves);
+    let gone = delete_image(mapping, "old", "");
+    // A new key without an image is not the old one's.
+    let left = format!(
+        "begin delete from {} where {} and not ({}); \
+         exception when others then {} {gone} end;",
+        sql::only(&mapping.target, sql::TARGET_ALIAS),
+        is_of("old"),
+        is_of("new"),
+        not_the_rows(),
+    );
     let passed_on = not_the_rows();
     let record = direction.refusals.record(
         &sql::key_text(&mapping.key, "new"),
@@ -175,8 +189,7 @@ fn take_along(direction: &Direction<'_>) -> String {
         "    if {IS_UPDATE} then\n      begin {clear} {update}\n      \
          exception when others then {passed_on}\n      \
          if pg_catalog.left(sqlstate, 2) operator(pg_catalog.<>) '22' then {record} end if;\n      \
-         end;\n    end if;\n    {}\n    {}\n",
-        delete_image(mapping, "old", ""),
+         end;\n      {left}\n    else\n      {gone}\n    end if;\n    {}\n",
         ignoring_refusal(&anew),
     )
 }

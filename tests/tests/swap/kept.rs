@@ -264,3 +264,22 @@ async fn untouched_rows_stay_whatever_is_verified_and_repaired() -> Result<()> {
     assert_eq!(way.number(kept).await?, 1000);
     Ok(())
 }
+
+/// A key that reads differently and is equal none the less is no other row's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_only_reads_differently_stays_where_it_is() -> Result<()> {
+    let numeric = "alter table public.items alter column id drop identity; \
+                   alter table public.items alter column id type numeric; \
+                   alter table public.items add legacy text not null default 'l'";
+    let way = cut_over(numeric, &["drop_column: { column: legacy }", SPLIT]).await?;
+    let app = way.app("app").await?;
+    app.run(
+        "update public.items set id = 1.00 where id = 1; delete from public.items where id = 2",
+    )
+    .await?;
+    let all = "id || ' ' || legacy || ' ' || v";
+    assert_eq!(old(&way, all, 1).await?.as_deref(), Some("1.00 l v1"));
+    let rows = "select count(*) from public.items__old";
+    assert_eq!(way.number(rows).await?, 999);
+    back(&way).await
+}
