@@ -1,5 +1,6 @@
 //! What a run has done so far, summed over its workers, and told at most a few times a second.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -25,12 +26,58 @@ struct Inner {
     blocks: u64,
     blocks_done: u64,
     rows_done: u64,
-    // Of this run only, and only while chunks ran: waits are left out of the rate.
-    rows_measured: u64,
-    blocks_measured: u64,
-    working: Duration,
-    workers: u32,
+    recent: Recent,
     told: Option<Instant>,
+}
+
+/// For how long a chunk counts for the rate. Delays between chunks are shorter, and belong to it; a
+/// pause or a wait of hours does not.
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// The chunks of the last while, of all workers.
+#[derive(Debug, Default)]
+struct Recent {
+    since: Option<Instant>,
+    chunks: VecDeque<Done>,
+}
+
+/// A chunk that committed.
+#[derive(Debug, Clone, Copy)]
+struct Done {
+    at: Instant,
+    rows: u64,
+    blocks: u64,
+}
+
+impl Recent {
+    /// Adds a chunk that has `took` so long.
+    fn add(&mut self, done: Done, took: Duration) {
+        let idle = |last: &Done| done.at.duration_since(last.at) > WINDOW;
+        if self.chunks.back().is_none_or(idle) {
+            self.chunks.clear();
+            self.since = done.at.checked_sub(took);
+        }
+        self.chunks.push_back(done);
+        while let Some(oldest) = self.chunks.front()
+            && done.at.duration_since(oldest.at) > WINDOW
+        {
+            self.since = Some(oldest.at);
+            self.chunks.pop_front();
+        }
+    }
+
+    /// Rows and blocks a second, delays between the chunks included; `None` before the first one.
+    fn rates(&self) -> Option<(f64, f64)> {
+        let (since, last) = (self.since?, self.chunks.back()?);
+        let seconds = last.at.duration_since(since).as_secs_f64();
+        let sum = |of: fn(&Done) -> u64| as_f64(self.chunks.iter().map(of).sum());
+        (seconds > 0.0).then(|| {
+            (
+                sum(|done| done.rows) / seconds,
+                sum(|done| done.blocks) / seconds,
+            )
+        })
+    }
 }
 
 impl Tally {
@@ -51,10 +98,7 @@ impl Tally {
                 blocks: count(progress.blocks),
                 blocks_done: count(progress.blocks_done),
                 rows_done: count(progress.rows_copied),
-                rows_measured: 0,
-                blocks_measured: 0,
-                working: Duration::ZERO,
-                workers: job.settings.workers.max(1),
+                recent: Recent::default(),
                 told: None,
             }),
         })
@@ -69,10 +113,13 @@ impl Tally {
     pub(crate) fn add(&self, job: &Job, blocks: u32, rows: u64, took: Duration) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.blocks_done += u64::from(blocks);
-        inner.blocks_measured += u64::from(blocks);
         inner.rows_done += rows;
-        inner.rows_measured += rows;
-        inner.working += took;
+        let done = Done {
+            at: Instant::now(),
+            rows,
+            blocks: u64::from(blocks),
+        };
+        inner.recent.add(done, took);
         let due = inner.told.is_none_or(|told| told.elapsed() >= EVERY);
         if due || inner.blocks_done >= inner.blocks {
             inner.told = Some(Instant::now());
@@ -96,14 +143,14 @@ impl Inner {
         } else {
             rows_per_block
         };
-        let seconds = self.working.as_secs_f64() / f64::from(self.workers);
-        let measured = self.blocks_measured > 0 && seconds > 0.0;
+        let rates = self.recent.rates();
         RowProgress {
             rows_done: self.rows_done,
             rows_estimated: Some(self.rows_done + (as_f64(left) * density) as u64),
-            rate: measured.then(|| as_f64(self.rows_measured) / seconds),
-            eta_seconds: measured
-                .then(|| (as_f64(left) * seconds / as_f64(self.blocks_measured)) as u64),
+            rate: rates.map(|(rows, _)| rows),
+            eta_seconds: rates
+                .filter(|(_, blocks)| *blocks > 0.0)
+                .map(|(_, blocks)| (as_f64(left) / blocks) as u64),
         }
     }
 }
@@ -111,4 +158,36 @@ impl Inner {
 #[expect(clippy::cast_precision_loss, reason = "estimates for people")]
 fn as_f64(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(at: Instant) -> Done {
+        Done {
+            at,
+            rows: 1000,
+            blocks: 10,
+        }
+    }
+
+    #[test]
+    fn the_rate_counts_delays_and_forgets_pauses() {
+        let (start, took) = (Instant::now(), Duration::from_millis(50));
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut recent = Recent::default();
+        assert_eq!(recent.rates(), None);
+        // Five a second, each followed by a delay.
+        for chunk in 0..=200 {
+            recent.add(done(at(50 + chunk * 200)), took);
+        }
+        let (rows, blocks) = recent.rates().expect("it was measured");
+        assert!((rows - 5000.0).abs() < 100.0, "{rows}");
+        assert!((blocks - 50.0).abs() < 1.0, "{blocks}");
+        // An hour later.
+        recent.add(done(at(3_600_000)), took);
+        let (rows, _) = recent.rates().expect("it was measured");
+        assert!((rows - 20_000.0).abs() < 1.0, "{rows}");
+    }
 }

@@ -113,9 +113,9 @@ pub struct RowProgress {
     pub rows_done: u64,
     /// Rows in all, as far as they can be told.
     pub rows_estimated: Option<u64>,
-    /// Rows a second of late, waits left out; `None` until there is enough to tell.
+    /// Rows a second of late; `None` until there is enough to tell.
     pub rate: Option<f64>,
-    /// Seconds left at that rate, waits left out.
+    /// Seconds left at that rate.
     pub eta_seconds: Option<u64>,
 }
 

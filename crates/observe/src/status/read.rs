@@ -47,6 +47,8 @@ pub async fn read_status(
     };
     let (progress, wait) = told;
     let rows = Rows::of(&ranges);
+    // Nobody knows for how long it is paused.
+    let progress = progress.filter(|_| !control.paused);
     Ok(StatusView {
         name: migration.name.clone(),
         table: migration.table.to_string(),

@@ -25,7 +25,7 @@ pub struct StatusView {
     pub ratio: Option<f64>,
     /// Rows a second of late, as the runner told; `None` while nothing is copied.
     pub rate: Option<f64>,
-    /// Seconds left at that rate, waits left out.
+    /// Seconds left at that rate.
     pub eta_seconds: Option<u64>,
     /// Why work stands still.
     pub wait: Option<Wait>,
