@@ -160,8 +160,8 @@ impl Direction<'_> {
     }
 
     /// Whether anything that the row function runs may look for a name in the `search_path`: an
-    /// expression, a cast, a type or an operator class that is not PostgreSQL's own, the table's own code (which makes
-    /// the mirror one that may refuse). Where nothing does, the function sets none: setting and
+    /// expression, a cast, a type or an operator class that is not PostgreSQL's own, the table's own
+    /// code (which makes the mirror one that may refuse). Where nothing does, the function sets none: setting and
     /// resetting it is an eighth of the mirroring's cost, and has the application's own next
     /// statement resolve its path again.
     fn path_matters(&self) -> bool {
@@ -234,7 +234,8 @@ const SYNTAX: &str = " set standard_conforming_strings = on set transform_null_e
      set array_nulls = on set xmloption = content set xmlbinary = base64 \
      set lc_numeric = 'C' set lc_time = 'C'";
 
-/// (Six settings cost a write of one row about a tenth of what the mirroring costs.)
+/// Whether the value depends on the session's settings. (Six of them cost a write of one row about a
+/// tenth of what the mirroring costs.)
 fn is_dependent(image: &Image) -> bool {
     image.session == SessionDependence::Dependent
 }

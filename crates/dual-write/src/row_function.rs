@@ -115,13 +115,19 @@ fn written_row_exists(mapping: &Mapping, row: &str) -> String {
     )
 }
 
-/// Removes the mirror's row of the key of `old` or `new`, under a further condition.
-fn delete_image(mapping: &Mapping, row: &str, condition: &str) -> String {
-    let delete = format!(
+/// Removes the mirror's row of the key of `old` or `new`, under a further condition. Fails where the
+/// key has no image.
+fn delete_statement(mapping: &Mapping, row: &str, condition: &str) -> String {
+    format!(
         "delete from {} where {}{condition};",
         sql::only(&mapping.target, sql::TARGET_ALIAS),
         sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, row),
-    );
+    )
+}
+
+/// The same; where the key has no image, there is nothing to remove.
+fn delete_image(mapping: &Mapping, row: &str, condition: &str) -> String {
+    let delete = delete_statement(mapping, row, condition);
     if key_can_fail(mapping) {
         ignoring_refusal(&delete)
     } else {
@@ -142,6 +148,7 @@ fn delete_image(mapping: &Mapping, row: &str, condition: &str) -> String {
 /// recorded by the upsert.)
 fn take_along(direction: &Direction<'_>) -> String {
     let mapping = direction.mapping;
+    let passed_on = not_the_rows();
     // A later event of the row may have been mirrored already: then it is no longer there.
     let is_there = written_row_exists(mapping, "new");
     let update = format!(
@@ -163,14 +170,9 @@ fn take_along(direction: &Direction<'_>) -> String {
     let gone = delete_image(mapping, "old", "");
     // A new key without an image is not the old one's.
     let left = format!(
-        "begin delete from {} where {} and not ({}); \
-         exception when others then {} {gone} end;",
-        sql::only(&mapping.target, sql::TARGET_ALIAS),
-        is_of("old"),
-        is_of("new"),
-        not_the_rows(),
+        "begin {} exception when others then {passed_on} {gone} end;",
+        delete_statement(mapping, "old", &format!(" and not ({})", is_of("new"))),
     );
-    let passed_on = not_the_rows();
     let record = direction.refusals.record(
         &sql::key_text(&mapping.key, "new"),
         "sqlstate",
@@ -286,16 +288,7 @@ fn recording_refusal(direction: &Direction<'_>, upsert: &str) -> String {
     let mapping = direction.mapping;
     let refusals = direction.refusals;
     let remove = if refusals.remove_from_mirror() {
-        let delete = format!(
-            "delete from {} where {};",
-            sql::only(&mapping.target, sql::TARGET_ALIAS),
-            sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "new"),
-        );
-        if key_can_fail(mapping) {
-            ignoring_refusal(&delete)
-        } else {
-            delete
-        }
+        delete_image(mapping, "new", "")
     } else {
         String::new()
     };

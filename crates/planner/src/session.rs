@@ -1,8 +1,8 @@
 //! Whether a value is the same in each session, whatever its time zone, formats, or reading of
 //! strings and NULL.
 //!
-//! The settings that pin what is not cost a write of one row about a tenth of its mirroring each
-//! half a dozen. Only what is proved counts as free.
+//! Pinning the settings for what is not costs a write of one row about a tenth of its mirroring.
+//! Only what is proved counts as free.
 
 use crossfade_plan::Ident;
 use crossfade_plan::mapping::{SessionDependence, Totality, Value};
@@ -63,18 +63,14 @@ fn is_number(column_type: &ColumnType) -> bool {
 /// and casts between numbers. (NULL is left out: `= null` depends on a setting.)
 fn is_arithmetic(expression: &str, numbers: &[&Ident]) -> bool {
     let tokens = tokens::of(expression);
-    tokens
-        .iter()
-        .enumerate()
-        .all(|(at, token)| match token.kind {
+    tokens.iter().enumerate().all(|(at, token)| {
+        let called = matches!(tokens.get(at + 1), Some(next) if next.kind == TokenKind::OpenParen);
+        match token.kind {
             TokenKind::Literal { .. } => {
                 token.text.starts_with(|first: char| first.is_ascii_digit())
             }
             TokenKind::Ident => {
                 let lower = token.text.to_ascii_lowercase();
-                let called = tokens
-                    .get(at + 1)
-                    .is_some_and(|next| next.kind == TokenKind::OpenParen);
                 let cast = at > 0 && tokens[at - 1].kind == TokenKind::Colon;
                 if cast {
                     NUMBERS.contains(&lower.as_str()) && !called
@@ -82,12 +78,7 @@ fn is_arithmetic(expression: &str, numbers: &[&Ident]) -> bool {
                     WORDS.contains(&lower.as_str()) || (!called && names(token, numbers))
                 }
             }
-            TokenKind::QuotedIdent { .. } => {
-                let called = tokens
-                    .get(at + 1)
-                    .is_some_and(|next| next.kind == TokenKind::OpenParen);
-                !called && names(token, numbers)
-            }
+            TokenKind::QuotedIdent { .. } => !called && names(token, numbers),
             TokenKind::OpenParen
             | TokenKind::CloseParen
             | TokenKind::Comma
@@ -102,7 +93,8 @@ fn is_arithmetic(expression: &str, numbers: &[&Ident]) -> bool {
             | TokenKind::Gt
             | TokenKind::Eq => true,
             _ => false,
-        })
+        }
+    })
 }
 
 fn names(token: &Token<'_>, columns: &[&Ident]) -> bool {

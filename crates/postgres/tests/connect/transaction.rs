@@ -13,9 +13,7 @@ use crate::server::{Result, Server, text};
 #[tokio::test]
 async fn a_transaction_in_which_a_statement_failed_is_not_committed() -> Result {
     let server = Server::start(ClusterOptions::default()).await?;
-    let connector = server.connector("")?;
-    let pool = Pool::new(connector.clone(), "orders", 1, Duration::from_secs(30));
-    let database = Database::new(connector.clone(), connector, pool.clone());
+    let (database, pool) = one_connection(&server)?;
     let settings = TransactionSettings::default();
     let transaction = database.begin("test", &settings).await?;
     transaction.batch("create table public.made ()").await?;
@@ -32,11 +30,17 @@ async fn a_transaction_in_which_a_statement_failed_is_not_committed() -> Result 
     Ok(())
 }
 
-/// A pool of one connection to a server whose transactions only read by default, and the table `made`.
-async fn reading(server: &Server) -> Result<(Database, Pool)> {
+/// A pool of one connection.
+fn one_connection(server: &Server) -> Result<(Database, Pool)> {
     let connector = server.connector("")?;
     let pool = Pool::new(connector.clone(), "orders", 1, Duration::from_secs(30));
     let database = Database::new(connector.clone(), connector, pool.clone());
+    Ok((database, pool))
+}
+
+/// The same, to a server whose transactions only read by default, and the table `made`.
+async fn reading(server: &Server) -> Result<(Database, Pool)> {
+    let (database, pool) = one_connection(server)?;
     let settings = TransactionSettings::default();
     let transaction = database.begin("test", &settings).await?;
     transaction.batch("create table public.made ()").await?;
