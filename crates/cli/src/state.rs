@@ -18,6 +18,14 @@ pub(crate) async fn for_reading(
     Ok(Store::open_existing(database, settings.state_schema.clone()).await?)
 }
 
+/// What is said where there is no state to read.
+pub(crate) fn nothing(settings: &Settings) -> String {
+    format!(
+        "No migrations: this database has no state schema {}.",
+        settings.state_schema
+    )
+}
+
 /// Opens the state to change what is wanted of a migration that is registered. An older schema
 /// is upgraded; where there is none, no migration is registered either, and none is made.
 pub(crate) async fn for_change(

@@ -193,6 +193,7 @@ impl<'a> Verification<'a> {
         for invariant in &report.invariants {
             let found = match (invariant.rows, &invariant.sqlstate) {
                 (Some(0), _) => "holds".to_owned(),
+                (Some(1), _) => "returns 1 row".to_owned(),
                 (Some(rows), _) => format!("returns {rows} rows"),
                 (None, Some(state)) => format!("cannot be run (SQLSTATE {state})"),
                 (None, None) => "was not run".to_owned(),

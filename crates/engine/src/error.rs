@@ -133,7 +133,7 @@ pub enum EngineError {
         pids: Vec<i32>,
     },
     /// The old side lacks writes that it could not take: going back would lose them.
-    #[error("the way back would lose what was written to {} rows since {}", .0.rows, .0.since)]
+    #[error("the way back would lose what was written to {} since {}", rows(.0.rows), .0.since)]
     WindowClosed(ReverseLoss),
     /// A lock was not granted within the limit.
     #[error("the locks of step {step:?} were not granted in {attempts} attempts")]
@@ -221,5 +221,12 @@ impl EngineError {
             Self::Commit(CommitError::Unknown(_)) => ErrorClass::Reconnect,
             _ => ErrorClass::Unknown,
         }
+    }
+}
+
+fn rows(number: i64) -> String {
+    match number {
+        1 => "1 row".to_owned(),
+        more => format!("{more} rows"),
     }
 }

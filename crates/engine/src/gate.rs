@@ -54,6 +54,7 @@ impl std::fmt::Display for Shut {
                 )
             }
             Self::NotProved => f.write_str("no full verification without a difference is in force"),
+            Self::RowErrors(1) => f.write_str("1 row is refused by the target"),
             Self::RowErrors(rows) => write!(f, "{rows} rows are refused by the target"),
             Self::Held => f.write_str("the cutover is on hold"),
             Self::Approvals(roles) => write!(f, "approvals are missing: {}", roles.join(", ")),

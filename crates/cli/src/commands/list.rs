@@ -40,15 +40,22 @@ struct Listed {
 }
 
 pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Failure> {
-    let records = match state::for_reading(settings, "list").await? {
-        Some(store) => store.list(&store.session("list").await?).await?,
-        None => Vec::new(),
+    let (records, none) = match state::for_reading(settings, "list").await? {
+        Some(store) => {
+            let records = store.list(&store.session("list").await?).await?;
+            (records, "No migrations.".to_owned())
+        }
+        None => (Vec::new(), state::nothing(settings)),
     };
-    let migrations = records.into_iter().map(listed).collect();
+    let migrations: Vec<_> = records.into_iter().map(listed).collect();
     let printed = Printed { migrations };
-    arguments
-        .format
-        .print("list", &printed, || text(&printed.migrations))?;
+    arguments.format.print("list", &printed, || {
+        if printed.migrations.is_empty() {
+            none
+        } else {
+            text(&printed.migrations)
+        }
+    })?;
     Ok(Exit::Done)
 }
 
@@ -68,9 +75,6 @@ fn listed(record: MigrationRecord) -> Listed {
 }
 
 fn text(migrations: &[Listed]) -> String {
-    if migrations.is_empty() {
-        return "No migrations.".to_owned();
-    }
     let row = |listed: &Listed| {
         [
             listed.name.clone(),

@@ -51,23 +51,29 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
         let empty = Printed::All {
             migrations: Vec::new(),
         };
-        print(arguments, &empty)?;
+        print(arguments, &empty, || state::nothing(settings))?;
         return Ok(Exit::Done);
     };
     if arguments.watch {
         let max_wait = settings.max_wait.unwrap_or(Limits::default().max_wait);
         watch(arguments.format.format, &store, name.as_ref(), max_wait).await?;
     } else {
-        print(arguments, &read(&store, name.as_ref()).await?)?;
+        let printed = read(&store, name.as_ref()).await?;
+        print(arguments, &printed, || printed.text())?;
     }
     Ok(Exit::Done)
 }
 
-fn print(arguments: &Arguments, printed: &Printed) -> Result<(), Failure> {
-    if arguments.watch {
-        return written(show(arguments.format.format, printed, true)).map(drop);
+fn print(
+    arguments: &Arguments,
+    printed: &Printed,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    let format = arguments.format.format;
+    if arguments.watch && format == Format::Json {
+        return written(show(format, printed, true)).map(drop);
     }
-    arguments.format.print("status", printed, || printed.text())
+    arguments.format.print("status", printed, text)
 }
 
 /// Prints what has changed since the last look, until there is nothing more to come. A server that

@@ -60,7 +60,10 @@ async fn variables_of_libpq_are_enough() -> Result<()> {
         .run()?;
     assert_eq!(
         (run.code, run.stdout.as_str()),
-        (Some(0), "No migrations.\n"),
+        (
+            Some(0),
+            "No migrations: this database has no state schema \"crossfade\".\n"
+        ),
         "{run:?}"
     );
     Ok(())

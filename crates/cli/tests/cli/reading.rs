@@ -26,8 +26,12 @@ async fn without_a_state_schema_there_is_nothing_and_nothing_is_made() -> Result
     );
     let watched = json!({ "schema": "crossfade.status/1", "type": "result", "migrations": [] });
     assert_eq!(run("status --watch --format json")?.json()?, watched);
-    for line in ["list", "status"] {
-        assert_eq!(run(line)?.stdout, "No migrations.\n");
+    let nothing =
+        |schema: &str| format!("No migrations: this database has no state schema \"{schema}\".\n");
+    for line in ["list", "status", "status --watch"] {
+        assert_eq!(run(line)?.stdout, nothing("crossfade"));
+        let elsewhere = run(&format!("{line} --state-schema elsewhere"))?;
+        assert_eq!(elsewhere.stdout, nothing("elsewhere"));
     }
     let superuser = database.session("observer", Role::Superuser).await?;
     assert_eq!(superuser.query_one_value::<i64>(SCHEMAS).await?, 0);

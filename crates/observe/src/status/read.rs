@@ -26,6 +26,9 @@ pub async fn read_status(
     let ranges = store.range_progress(on, id).await?;
     let holder = store.lease_holder(on, id).await?;
     let verification = store.latest_finished_verification(on, id).await?;
+    let verdict = verification
+        .as_ref()
+        .and_then(|verification| Some(verification.result.as_ref()?.verdict));
     // Without a runner, what is waited for is what the last run ended with.
     let ended_with = migration.error.clone();
     let (left_waiting, error) = match migration.status {
@@ -88,6 +91,7 @@ pub async fn read_status(
             migration.stage,
             control.paused,
             control.hold,
+            verdict,
         ),
     })
 }
