@@ -6,7 +6,7 @@ use crossfade_plan::{Ident, QualifiedName};
 use crossfade_postgres::rule;
 
 use crate::refusal::Refusals;
-use crate::{kept, row_function, sql, truncate_function};
+use crate::{row_function, sql, truncate_function};
 
 /// The two sides, the names, and whose the functions are.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,18 @@ pub struct Direction<'a> {
     pub values: MirrorValues,
     /// Whether an index of the mirror may run operators that are not PostgreSQL's own.
     pub foreign_classes: bool,
+    /// Whether a trigger's NEW is all that the row is.
+    pub new_row: NewRow,
+}
+
+/// Whether a trigger's NEW is all that the written row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewRow {
+    /// It is.
+    Whole,
+    /// The table has columns that are computed when they are read, or an access method that need not
+    /// have the system columns of a heap.
+    Lacking,
 }
 
 /// Whose values the mirror holds.
@@ -172,28 +184,18 @@ impl Direction<'_> {
         self.records()
             || self.foreign_classes
             || of_the_key
-            || self.evaluated().any(|image| {
+            || self.mapping.forward.iter().any(|image| {
                 is_dependent(image)
                     || matches!(image.value, Value::Expression(_))
                     || foreign(&image.base_type.schema)
             })
     }
 
-    /// The images that the row function computes: those of the other direction too, where they say
-    /// what is kept.
-    fn evaluated(&self) -> impl Iterator<Item = &Image> {
-        let confirming = match self.values {
-            MirrorValues::Made => Vec::new(),
-            MirrorValues::Original => kept::computed(self.mapping),
-        };
-        self.mapping.forward.iter().chain(confirming)
-    }
-
     /// Settings that change how values read as text: where values are cast or computed, they are
     /// those of the chunk and of the comparison, whatever the application's session has.
     fn pinned_settings(&self) -> &'static str {
         let of_the_key = self.records() && !self.mapping.key.iter().all(reads_alike);
-        let reads_text = of_the_key || self.evaluated().any(is_dependent);
+        let reads_text = of_the_key || self.mapping.forward.iter().any(is_dependent);
         if !reads_text || !rule::holds("dual-write/pinned-settings") {
             ""
         } else {
@@ -207,7 +209,7 @@ impl Direction<'_> {
     fn pinned_syntax(&self) -> &'static str {
         let written =
             |image: &Image| is_dependent(image) && matches!(image.value, Value::Expression(_));
-        if self.evaluated().any(written) && rule::holds("dual-write/pinned-syntax") {
+        if self.mapping.forward.iter().any(written) && rule::holds("dual-write/pinned-syntax") {
             SYNTAX
         } else {
             ""

@@ -4,6 +4,7 @@ pub mod chunk;
 mod continuity;
 mod direction;
 mod kept;
+mod old_key;
 pub mod rederive;
 mod refusal;
 mod row_function;
@@ -11,6 +12,6 @@ pub mod sql;
 mod truncate_function;
 
 pub use continuity::{Continuity, Gap, GapKind};
-pub use direction::{Direction, MirrorConstraints, MirrorValues};
+pub use direction::{Direction, MirrorConstraints, MirrorValues, NewRow};
 pub use kept::{Kept, kept};
 pub use refusal::Refusals;

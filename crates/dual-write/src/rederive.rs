@@ -8,10 +8,13 @@ use crossfade_plan::mapping::Mapping;
 use crate::sql;
 
 /// Makes the mirror's row what the written row is now, under the written row's lock, so that no
-/// writer is between the reading and the writing. Touches no row where the written row is gone.
+/// writer is between the reading and the writing. Touches no row where the written row is gone, nor
+/// where its key is not one that the mirror can give back.
 pub fn rederive_statement(mapping: &Mapping) -> String {
+    let given_back = sql::key_is_given_back(mapping, sql::SOURCE_ALIAS)
+        .map_or_else(String::new, |given_back| format!(" and {given_back}"));
     format!(
-        "{} select {} from {} where {} for no key update of {} {}",
+        "{} select {} from {} where {}{given_back} for no key update of {} {}",
         sql::insert_images(mapping),
         sql::values(&mapping.forward, sql::SOURCE_ALIAS),
         sql::only(&mapping.source, sql::SOURCE_ALIAS),

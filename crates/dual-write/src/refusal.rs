@@ -3,7 +3,9 @@
 //! The functions run as the table's owner and know no more than the migration's name. What they
 //! write are the tables of the state schema.
 
+use crossfade_plan::mapping::{Mapping, Totality, Value};
 use crossfade_plan::{MigrationName, QualifiedName};
+use crossfade_postgres::rule;
 
 use crate::sql;
 
@@ -68,4 +70,29 @@ impl Refusals {
             Self::Losses { .. } => None,
         }
     }
+}
+
+/// Errors of a partial mapping that are the row's own matter. What concerns the transaction or
+/// the server (rollback, resources, locks, cancel, system) goes through to the application as it
+/// would without us.
+pub(crate) fn passed_on() -> &'static str {
+    if rule::holds("dual-write/pass-others") {
+        "if pg_catalog.left(sqlstate, 2) operator(pg_catalog.=) any \
+         ('{40,53,55,57,58,XX}'::pg_catalog.text[]) then raise; end if;"
+    } else {
+        ""
+    }
+}
+
+/// Runs a statement whose failure means that there is nothing to do.
+pub(crate) fn ignoring(statement: &str) -> String {
+    let passed_on = passed_on();
+    format!("begin {statement} exception when others then {passed_on} end;")
+}
+
+/// Whether the image of a key can fail.
+pub(crate) fn key_can_fail(mapping: &Mapping) -> bool {
+    mapping.key_images().any(|image| {
+        image.totality == Totality::Partial || matches!(image.value, Value::Expression(_))
+    })
 }

@@ -80,19 +80,26 @@ pub fn arbiter(mapping: &Mapping) -> String {
 
 /// `on conflict (key) do update` of every column that a later write sets again.
 pub fn on_conflict_update(mapping: &Mapping) -> String {
-    let arbiter = arbiter(mapping);
-    let sets = list(
-        mapping
-            .forward
-            .iter()
-            .filter(|image| image.rewrite == Rewrite::Always)
-            .map(|image| format!("{0} = excluded.{0}", image.column)),
-    );
+    on_conflict_set(
+        mapping,
+        rewritten(mapping).map(|image| format!("{0} = excluded.{0}", image.column)),
+    )
+}
+
+/// `on conflict (key) do update` of what is given.
+pub(crate) fn on_conflict_set(mapping: &Mapping, sets: impl IntoIterator<Item = String>) -> String {
+    let (arbiter, sets) = (arbiter(mapping), list(sets));
     if sets.is_empty() {
         format!("on conflict ({arbiter}) do nothing")
     } else {
         format!("on conflict ({arbiter}) do update set {sets}")
     }
+}
+
+/// The images that a later write sets again.
+pub(crate) fn rewritten(mapping: &Mapping) -> impl Iterator<Item = &Image> {
+    let images = mapping.forward.iter();
+    images.filter(|image| image.rewrite == Rewrite::Always)
 }
 
 /// The written side's key under `alias` equals the key of the row `row`.
@@ -143,6 +150,32 @@ fn key_image_of(mapping: &Mapping, row: &str) -> impl Iterator<Item = String> {
         ),
         Value::Column(_) | Value::Cast(_) => assigned(image, row),
     })
+}
+
+/// Whether the key of `row` (an alias, or the trigger's `old` and `new`) is what its image gives
+/// back; `None` where it always is. Fails where the key has no image.
+///
+/// Another key may have the same image ('1' and '01' as 1): it is that one's row which the mirror has.
+pub(crate) fn key_is_given_back(mapping: &Mapping, row: &str) -> Option<String> {
+    let (there_and_back, key): (Vec<_>, Vec<_>) = mapping
+        .key
+        .iter()
+        .zip(mapping.key_images())
+        .filter(|(key, image)| key.may_meet() && matches!(image.value, Value::Cast(_)))
+        .map(|(key, _)| {
+            let value = format!("{row}.{}", key.source);
+            let back = format!("{value}::{}::{}", key.target_type, key.source_type);
+            (back, value)
+        })
+        .unzip();
+    if key.is_empty() || !rule::holds("dual-write/given-back") {
+        return None;
+    }
+    Some(format!(
+        "pg_catalog.record_image_eq(row({}), row({}))",
+        list(there_and_back),
+        list(key)
+    ))
 }
 
 /// The key columns of `row` on the written side.

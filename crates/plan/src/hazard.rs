@@ -31,7 +31,8 @@ hazards! {
     DeletesData = "DELETES_DATA",
     /// After cutover the old side cannot hold everything that the new side may hold.
     LossyReverse = "LOSSY_REVERSE",
-    /// A new unique constraint or index is stricter than what the table has now.
+    /// A new unique constraint or index is stricter than what the table has now, or one of the old side
+    /// is over values that the way back makes.
     UniqueStricter = "UNIQUE_STRICTER",
     /// Rows may not fit the new type or constraint.
     BadValues = "BAD_VALUES",

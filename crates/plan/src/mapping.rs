@@ -41,6 +41,28 @@ pub struct KeyColumn {
     pub target_type: String,
 }
 
+impl KeyColumn {
+    /// Whether values of the source that are equal are always the same bytes. (Of other types that
+    /// is not so, or needs a look at their collation.)
+    pub fn equal_is_identical(&self) -> bool {
+        matches!(
+            self.source_type.as_str(),
+            "smallint" | "integer" | "bigint" | "uuid" | "date"
+        ) || self.source_type.starts_with("timestamp")
+    }
+
+    /// Whether two values of the source may be cast to one of the target ('1' and '01' to 1). What is
+    /// not proved to be kept apart counts as that.
+    pub fn may_meet(&self) -> bool {
+        let text = |name: &str| name == "text" || name.starts_with("character varying");
+        let unbounded = matches!(self.target_type.as_str(), "text" | "character varying");
+        let kept_apart = self.source_type == self.target_type
+            || self.equal_is_identical()
+            || (text(&self.source_type) && unbounded);
+        !kept_apart
+    }
+}
+
 /// An operator with its schema; printed as `OPERATOR(schema.=)`, so that no `search_path` picks
 /// another one (with the pinned path, citext keys fell back to the equality of text).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,6 +35,7 @@ pub(crate) fn mapping(
         reverse,
     };
     inexact_ways_back(target, &mapping);
+    unique_on_the_way_back(target, &mapping);
     mapping
 }
 
@@ -144,7 +145,7 @@ fn inexact_ways_back(target: &mut TargetTable<'_>, mapping: &Mapping) {
             .iter()
             .find(|group| group.columns.contains(&image.column));
         let told = match group {
-            Some(group) if group.confirmed_by.is_empty() => {
+            Some(group) if group.stands_for.is_empty() => {
                 "after the cutover, rows that are there keep their old value, and rows that are added get what \
                  the way back makes"
                     .to_owned()
@@ -152,7 +153,7 @@ fn inexact_ways_back(target: &mut TargetTable<'_>, mapping: &Mapping) {
             Some(group) => format!(
                 "after the cutover, a row of which {} is written gets on the old side what the way back makes of \
                  it: where that is not the old value, a rollback brings the other one. Other rows keep theirs",
-                names(&group.confirmed_by)
+                names(&group.stands_for)
             ),
             None => "after the cutover, a row that is written gets on the old side what the way back makes of its \
                      new columns, whichever of them was written: where that is not the old value, a rollback brings \
@@ -165,6 +166,35 @@ fn inexact_ways_back(target: &mut TargetTable<'_>, mapping: &Mapping) {
             format!("column {}", image.column),
             told,
             "see that the way back gives each old value again, or contract before such rows are written",
+        );
+    }
+}
+
+/// Says which unique indexes the old side keeps over values that the way back makes: two new rows that
+/// have nothing to do with each other may be equal there.
+fn unique_on_the_way_back(target: &mut TargetTable<'_>, mapping: &Mapping) {
+    let source = target.source;
+    let back = |name: &Ident| (mapping.reverse.iter()).find(|image| image.column == *name);
+    let is_null = |name: &Ident| {
+        back(name).is_none() && (source.column(name)).is_some_and(|one| one.default.is_none())
+    };
+    let made = |name: &Ident| {
+        let in_key = mapping.key.iter().any(|key| key.source == *name);
+        !in_key && back(name).is_none_or(|image| !image.undoes(&mapping.forward))
+    };
+    for index in source.indexes.iter().filter(|index| index.unique) {
+        let never_equal = !index.nulls_not_distinct && index.columns.iter().any(is_null);
+        if never_equal || !index.columns.iter().any(made) {
+            continue;
+        }
+        target.warn(
+            HazardId::UniqueStricter,
+            Severity::Warning,
+            format!("index {} of the old side", index.name),
+            "after the cutover it is over what the way back makes of the new rows: writers of rows that are equal \
+             there wait for each other, and two that write the same two in another order may get 40P01; a row \
+             that it refuses is recorded as a loss",
+            "see that the way back gives different rows different values there, or contract soon",
         );
     }
 }

@@ -17,11 +17,13 @@ use crate::tokens::{self, Token};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ambiguous(pub(crate) Ident);
 
-/// Whether an identifier of this name occurs in the expression, as whatever.
+/// Whether an identifier of this name may occur in the expression, as whatever.
 pub(crate) fn mentions(expression: &str, name: &str) -> bool {
-    tokens::of(expression)
-        .iter()
-        .any(|word| identifier(word).is_some_and(|found| found == name))
+    tokens::of(expression).iter().any(|word| match word.kind {
+        // Its name is not known before the escapes are read.
+        TokenKind::QuotedIdent { uescape: true, .. } => true,
+        _ => identifier(word).is_some_and(|found| found == name),
+    })
 }
 
 /// The expression with columns under their new names.
@@ -188,5 +190,6 @@ mod tests {
         assert!(mentions("ID + 1", "id"));
         assert!(mentions("\"Old Name\" || ''", "Old Name"));
         assert!(!mentions("'id' || paid", "id"));
+        assert!(mentions("U&\"\\0069d\" + 1", "id"));
     }
 }

@@ -134,3 +134,36 @@ async fn a_session_that_reads_strings_in_another_way() -> Result<()> {
     assert!(is_exact(&engine, &things.name).await?);
     things.roll_back(&engine, Loss::Refused).await
 }
+
+/// The row as a whole is whatever the row is read from.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_that_reads_the_row_as_a_whole() -> Result<()> {
+    let operation =
+        "  - add_column: { name: place, type: bigint, up: \"(to_jsonb(src)->>'n')::bigint\" }";
+    mirrored_as_read(TABLE, operation).await
+}
+
+/// A trigger's NEW does not have what is computed when it is read (PostgreSQL 18).
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_that_reads_a_virtual_column() -> Result<()> {
+    let table = "do $$ declare kind text := case when current_setting('server_version_num')::integer >= 180000 \
+                     then 'virtual' else 'stored' end; \
+                 begin execute 'create table public.things (id integer primary key, n integer, note text, \
+                     length integer generated always as (pg_catalog.length(note)) ' || kind || ')'; end $$";
+    let operation = "  - add_column: { name: size, type: integer, up: length }";
+    mirrored_as_read(table, operation).await
+}
+
+/// What the trigger makes of a row is what the comparison makes of it.
+async fn mirrored_as_read(schema: &str, operation: &str) -> Result<()> {
+    let things = Things::create(schema).await?;
+    let engine = things.scene.engine().await?;
+    things.expand(&engine, operation).await?;
+    let write = "insert into public.things (id, n, note) values (1001, 1, 'a'), (1002, 2, 'b'); \
+                 update public.things set note = 'abc' where id = 1002";
+    things.app.run(write).await?;
+    assert_eq!(engine.backfill(&things.name).await?, DONE);
+    assert_eq!(things.refused().await?, 0);
+    assert!(is_exact(&engine, &things.name).await?);
+    things.roll_back(&engine, Loss::Refused).await
+}

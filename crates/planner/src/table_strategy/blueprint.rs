@@ -1,12 +1,14 @@
 //! Everything that the steps are made from.
 
-use crossfade_dual_write::{Direction, MirrorConstraints, MirrorValues, Refusals};
+use crossfade_dual_write::{Direction, MirrorConstraints, MirrorValues, NewRow, Refusals};
 use crossfade_plan::execution::DualWriteNames;
 use crossfade_plan::file::PlanFile;
 use crossfade_plan::mapping::{Mapping, Value};
 use crossfade_plan::objects::Objects;
 use crossfade_plan::{Ident, QualifiedName};
-use crossfade_postgres::catalog::{Column, Constraint, ConstraintKind, IndexKey};
+use crossfade_postgres::catalog::{
+    Column, Constraint, ConstraintKind, Generated, GeneratedKind, IndexKey,
+};
 use crossfade_postgres::rule;
 
 use crate::index_definition::IndexDefinition;
@@ -98,6 +100,25 @@ impl<'a> Blueprint<'a> {
             mirror,
             values,
             foreign_classes: self.foreign_classes(),
+            new_row: self.new_row(),
+        }
+    }
+
+    /// Whether NEW is all that the row is, on either side. (An expression reads no more: the server has
+    /// taken it over the columns alone.)
+    fn new_row(&self) -> NewRow {
+        let source = self.target.source;
+        let is_heap =
+            (source.storage.access_method.as_ref()).is_some_and(|method| method.as_str() == "heap");
+        let is_virtual = |generated: &Option<Generated>| {
+            (generated.as_ref()).is_some_and(|one| one.kind == GeneratedKind::Virtual)
+        };
+        let any_virtual = (source.columns.iter()).any(|column| is_virtual(&column.generated))
+            || (self.target.columns.iter()).any(|column| is_virtual(&column.generated));
+        if is_heap && !any_virtual {
+            NewRow::Whole
+        } else {
+            NewRow::Lacking
         }
     }
 

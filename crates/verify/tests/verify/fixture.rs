@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossfade_dual_write::{Direction, MirrorConstraints, MirrorValues, Refusals, chunk};
+use crossfade_dual_write::{Direction, MirrorConstraints, MirrorValues, NewRow, Refusals, chunk};
 use crossfade_plan::execution::{EXECUTION_PLAN_FORMAT, ExecutionPlan};
 use crossfade_plan::file::PlanFile;
 use crossfade_plan::fingerprint::{CatalogParts, Fingerprint};
@@ -249,6 +249,7 @@ impl Fixture {
             mirror: MirrorConstraints::NotStricter,
             values: MirrorValues::Made,
             foreign_classes: false,
+            new_row: NewRow::Whole,
         };
         for statement in direction
             .create_functions()
