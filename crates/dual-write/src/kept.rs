@@ -62,29 +62,20 @@ pub fn kept(mapping: &Mapping) -> Vec<Kept> {
 }
 
 /// The `set` list of the upsert that keeps: a group's columns stay as they are where an UPDATE left
-/// alone what stands for them. `now` selects what the written row is now: NEW, or the row as read
-/// again, of which events of later writes may have come before this one.
+/// alone what stands for them. `untouched` says so of columns of the written side.
 pub(crate) fn sets(
     mapping: &Mapping,
-    now: impl Fn(&dyn Fn(&str) -> String) -> String,
+    untouched: impl Fn(&BTreeSet<Ident>) -> String,
 ) -> Vec<String> {
     let groups = kept(mapping);
     let conditions: Vec<String> = groups
         .iter()
         .map(|group| {
             if group.stands_for.is_empty() {
-                return IS_UPDATE.to_owned();
+                IS_UPDATE.to_owned()
+            } else {
+                format!("{IS_UPDATE} and {}", untouched(&group.stands_for))
             }
-            let of = |row: &str| {
-                let columns = group.stands_for.iter();
-                format!(
-                    "row({})",
-                    sql::list(columns.map(|one| format!("{row}.{one}")))
-                )
-            };
-            let same =
-                |row: &str| format!("pg_catalog.record_image_eq({}, {})", of("old"), of(row));
-            format!("{IS_UPDATE} and {}", now(&same))
         })
         .collect();
     sql::rewritten(mapping)

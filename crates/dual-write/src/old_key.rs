@@ -1,6 +1,6 @@
 //! The row function's first part: takes OLD's key out of the mirror, or moves its row to the new key.
 
-use crossfade_plan::mapping::Mapping;
+use crossfade_plan::mapping::{Mapping, Volatility};
 use crossfade_postgres::rule;
 
 use crate::direction::{Direction, MirrorValues, NewRow};
@@ -11,7 +11,8 @@ use crate::sql;
 /// Takes OLD's key out of the mirror, unless a row bears it again; after a DELETE that is all.
 pub(crate) fn remove_old_key(direction: &Direction<'_>) -> String {
     let mapping = direction.mapping;
-    let guard = if rule::holds("dual-write/guard") {
+    // The old side has no chunks.
+    let guard = if direction.values == MirrorValues::Made && rule::holds("dual-write/guard") {
         guard(direction)
     } else {
         String::new()
@@ -76,8 +77,11 @@ pub(crate) fn delete_image(mapping: &Mapping, row: &str, condition: &str) -> Str
 /// under the new one. Where a statement is nested in another (by a function or a trigger), its events
 /// come before those of the outer one, and what the mirror has at a key may be another row's that is
 /// still to move. Then values of the mirror's own are lost, or it is not known whose they are, and
-/// that is recorded. Either way each written row is in the mirror at the end, and nothing else: where
-/// the old key is by now that of a row which has been mirrored before, that one is made anew.
+/// that is recorded.
+///
+/// Either way each written row is in the mirror at the end, and nothing else: if another row bears the
+/// old key by now, it is made anew; if its own event is still to come, that brings its values, and
+/// what was made for it meanwhile is known by being no more than its image.
 ///
 /// Where the mirror's row can't move (the new key can't be held there, or the key is GENERATED
 /// ALWAYS), that is recorded too. (A key that can't be held there is recorded by the upsert.)
@@ -97,11 +101,8 @@ fn take_along(direction: &Direction<'_>) -> String {
     // Keys can differ and be equal none the less (citext, the scale of a number): then the row of
     // the one is the row of the other.
     let is_of = |row| sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, row);
-    let clear = delete_statement(
-        mapping,
-        "new",
-        &format!(" and not ({}) and {is_there}", is_of("old")),
-    );
+    let another = format!(" and not ({}) and {is_there}", is_of("old"));
+    let clear = delete_statement(mapping, "new", &another);
     let gone = delete_image(mapping, "old", "");
     // A new key without an image is not the old one's.
     let left = format!(
@@ -114,15 +115,11 @@ fn take_along(direction: &Direction<'_>) -> String {
     );
     let record = record_loss(direction);
     let anew = format!(
-        "{} select {} from {} where {}{} on conflict ({}) do nothing;",
+        "{} select {} from {} where {} on conflict ({}) do nothing;",
         sql::insert_images(mapping),
         sql::values(&mapping.forward, sql::SOURCE_ALIAS),
         sql::only(&mapping.source, sql::SOURCE_ALIAS),
         sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
-        match direction.new_row {
-            NewRow::Whole => format!(" and ({OF_THE_SAME_STATEMENT}) is not true"),
-            NewRow::Lacking => String::new(),
-        },
         sql::arbiter(mapping),
     );
     let told = |condition: &str| {
@@ -133,21 +130,38 @@ fn take_along(direction: &Direction<'_>) -> String {
         }
     };
     format!(
-        "      if {IS_UPDATE} then\n        begin\n          {clear}\n          {}\n          {update}\n          \
+        "      if {IS_UPDATE} then\n        begin\n          {}\n          {clear}\n          {update}\n          \
          {}\n        exception when others then {passed_on}\n          \
          if pg_catalog.left(sqlstate, 2) operator(pg_catalog.<>) '22' then {record} end if;\n        \
          end;\n        {left}\n      else\n        {gone}\n      end if;\n      {}\n",
-        told("found"),
+        told(&mirror_has_more(mapping, &another)),
         told(&format!("not found and {is_there}")),
         ignoring(&anew),
     )
 }
 
-/// Rows that one statement has written or deleted have the same command in them, and their events
-/// come in the order of its writes. What a nested statement has written bears a later one. NEW has
-/// nothing after a DELETE.
-const OF_THE_SAME_STATEMENT: &str = "src.xmin operator(pg_catalog.=) coalesce(new.xmin, old.xmax) \
-     and src.cmin operator(pg_catalog.=) coalesce(new.cmin, old.cmax)";
+/// Whether the mirror has at NEW's key a row that is more than the image of the written row of that
+/// key, under a further condition: one with values of its own, which are another row's.
+pub(crate) fn mirror_has_more(mapping: &Mapping, condition: &str) -> String {
+    let images = mapping.forward.iter();
+    let (mirror, image): (Vec<_>, Vec<_>) = images
+        .filter(|image| image.volatility == Volatility::Stable)
+        .map(|image| {
+            let column = format!("{}.{}", sql::TARGET_ALIAS, image.column);
+            (column, sql::stored(image, sql::SOURCE_ALIAS))
+        })
+        .unzip();
+    format!(
+        "exists (select from {} where {}{condition} and not exists (select from {} where {} \
+         and pg_catalog.record_image_eq(row({}), row({}))))",
+        sql::only(&mapping.target, sql::TARGET_ALIAS),
+        sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "new"),
+        sql::only(&mapping.source, sql::SOURCE_ALIAS),
+        sql::same_source_key(mapping, sql::SOURCE_ALIAS, "new"),
+        sql::list(mirror),
+        sql::list(image),
+    )
+}
 
 /// Whether it is recorded where the mirror has a row that in the order of the writes can't be there,
 /// or has none that must be.

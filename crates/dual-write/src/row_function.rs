@@ -10,12 +10,15 @@
 
 use std::collections::BTreeSet;
 
-use crossfade_plan::mapping::{KeyColumn, Mapping, Rewrite, Volatility};
+use crossfade_plan::Ident;
+use crossfade_plan::mapping::{Image, KeyColumn, Mapping, Rewrite, Volatility};
 use crossfade_postgres::rule;
 
 use crate::direction::{Direction, MirrorValues, NewRow};
 use crate::kept;
-use crate::old_key::{delete_image, delete_statement, notices_order, record_loss, remove_old_key};
+use crate::old_key::{
+    delete_image, delete_statement, mirror_has_more, notices_order, record_loss, remove_old_key,
+};
 use crate::refusal::passed_on;
 use crate::sql;
 
@@ -108,26 +111,27 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
     let read_again = upsert(
         direction,
         &format!("{written} where {key}{limit}"),
-        |of_the_row| {
+        |columns| {
+            // What a later event has written of a row that has moved since went with its old place.
             format!(
-                "(select {} from {written} where {key}{limit})",
-                of_the_row(source)
+                "{} and (({}) or (select {} from {written} where {key}{limit}))",
+                same(columns, "new"),
+                same_key(mapping),
+                same(columns, source),
             )
         },
     );
     let new = || {
-        upsert(
-            direction,
-            &format!("(select new.*) as {source}"),
-            |of_the_row| of_the_row("new"),
-        )
+        let new = format!("(select new.*) as {source}");
+        upsert(direction, &new, |columns| same(columns, "new"))
     };
     let upsert = if !rule::holds("dual-write/re-read") {
         new()
     } else if direction.new_row == NewRow::Whole {
         format!(
-            "if {NEW_IS_CURRENT} then\n    {}\n  else\n    {read_again}\n  end if;",
-            new()
+            "if {NEW_IS_UNTOUCHED} then\n    {}\n  else\n    {}{read_again}\n  end if;",
+            new(),
+            written_by_and_gone(direction),
         )
     } else {
         read_again
@@ -147,33 +151,38 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
     }
 }
 
+/// Whether these columns of OLD are those of another row, by image.
+fn same<'a>(columns: impl IntoIterator<Item = &'a Ident>, row: &str) -> String {
+    let columns: Vec<_> = columns.into_iter().collect();
+    let of = |row: &str| sql::list(columns.iter().map(|column| format!("{row}.{column}")));
+    format!(
+        "pg_catalog.record_image_eq(row({}), row({}))",
+        of("old"),
+        of(row)
+    )
+}
+
 /// What of the mirror's row no upsert can set, so that the row has to go before: that of a column
 /// which takes a value only when the row is added (GENERATED ALWAYS), and all that the mirror alone
 /// has of another row, where a new row bears the key of one whose own event is still to come.
 fn made_anew(direction: &Direction<'_>) -> String {
     let mapping = direction.mapping;
-    let is_original = direction.values == MirrorValues::Original;
-    let added_once = mapping.forward.iter().filter(|image| {
-        let in_key = mapping.key.iter().any(|key| key.target == image.column);
-        image.rewrite == Rewrite::Never && image.volatility == Volatility::Stable && !in_key
-    });
-    let columns: BTreeSet<_> = added_once.flat_map(|image| &image.reads).collect();
     let mut cases = Vec::new();
     if notices_order(direction) {
-        cases.push(format!("({IS_INSERT} and {NEW_IS_CURRENT})"));
-    }
-    if !columns.is_empty() && rule::holds("dual-write/added-once") {
-        let of = |row: &str| sql::list(columns.iter().map(|column| format!("{row}.{column}")));
         cases.push(format!(
-            "({IS_UPDATE} and pg_catalog.record_image_ne(row({}), row({})))",
-            of("old"),
-            of("new")
+            "({IS_INSERT} and {} and {})",
+            new_is_live(mapping),
+            mirror_has_more(mapping, "")
         ));
+    }
+    let columns = added_once(mapping);
+    if !columns.is_empty() {
+        cases.push(format!("({IS_UPDATE} and not {})", same(columns, "new")));
     }
     if cases.is_empty() {
         return String::new();
     }
-    let told = if is_original {
+    let told = if direction.values == MirrorValues::Original {
         format!(" if found then {} end if;", record_loss(direction))
     } else {
         String::new()
@@ -185,25 +194,66 @@ fn made_anew(direction: &Direction<'_>) -> String {
     )
 }
 
+/// The written side's columns of which the mirror takes a value only when the row is added.
+fn added_once(mapping: &Mapping) -> BTreeSet<&Ident> {
+    let in_key = |image: &Image| mapping.key.iter().any(|key| key.target == image.column);
+    let images = mapping.forward.iter().filter(|image| {
+        let once = image.rewrite == Rewrite::Never && image.volatility == Volatility::Stable;
+        once && !in_key(image) && rule::holds("dual-write/added-once")
+    });
+    images.flat_map(|image| &image.reads).collect()
+}
+
+/// Records a write of what stands for the mirror's own values, where the version that it wrote is no
+/// longer the row: a nested statement may have moved the row away, and its event took the values along
+/// as they were.
+fn written_by_and_gone(direction: &Direction<'_>) -> String {
+    let mapping = direction.mapping;
+    if !notices_order(direction) {
+        return String::new();
+    }
+    let groups = kept::kept(mapping);
+    let stands_for = groups.iter().flat_map(|group| &group.stands_for);
+    let columns: BTreeSet<&Ident> = stands_for.chain(added_once(mapping)).collect();
+    if columns.is_empty() {
+        return String::new();
+    }
+    format!(
+        "if {IS_UPDATE} and not {} and not {} then {} end if;\n    ",
+        same(columns, "new"),
+        new_is_live(mapping),
+        record_loss(direction)
+    )
+}
+
 /// Nobody has updated, deleted or locked this version of the row: whoever does leaves his transaction
 /// in it, for good if he commits. No other transaction can, before this one ends; so it is a test for
-/// what this one has done since. What it has undone by a savepoint counts too, and the row is read
-/// again without need.
+/// what this one has done since. What it has undone by a savepoint, and its own locks, count too: the
+/// row is read again without need.
 ///
 /// The re-read costs a tenth of the mirroring, and this a fiftieth.
-const NEW_IS_CURRENT: &str = "new.xmax operator(pg_catalog.=) '0'::pg_catalog.xid";
+const NEW_IS_UNTOUCHED: &str = "new.xmax operator(pg_catalog.=) '0'::pg_catalog.xid";
 
-/// Makes the mirror's row of the image of the one row that `written` gives. `now` asks something of
-/// that row, where only the mirror's is in scope.
+/// NEW's version of the row is the row, whoever has locked it.
+fn new_is_live(mapping: &Mapping) -> String {
+    format!(
+        "({NEW_IS_UNTOUCHED} or exists (select from {} where {}.ctid operator(pg_catalog.=) new.ctid))",
+        sql::only(&mapping.source, sql::SOURCE_ALIAS),
+        sql::SOURCE_ALIAS,
+    )
+}
+
+/// Makes the mirror's row of the image of the one row that `written` gives. `untouched` says which
+/// columns the write has left as they were, where only the mirror's row is in scope.
 fn upsert(
     direction: &Direction<'_>,
     written: &str,
-    now: impl Fn(&dyn Fn(&str) -> String) -> String,
+    untouched: impl Fn(&BTreeSet<Ident>) -> String,
 ) -> String {
     let mapping = direction.mapping;
     let on_conflict = match direction.values {
         MirrorValues::Original if rule::holds("dual-write/keep-old") => {
-            sql::on_conflict_set(mapping, kept::sets(mapping, now))
+            sql::on_conflict_set(mapping, kept::sets(mapping, untouched))
         }
         MirrorValues::Original | MirrorValues::Made => sql::on_conflict_update(mapping),
     };

@@ -171,6 +171,57 @@ async fn what_the_way_back_has_made_is_not_kept_from_what_is_written_later() -> 
     back(&way).await
 }
 
+/// What rows are moved and added by within another statement.
+const NESTED: &str = "create function public.moved(a int, b int) returns int language sql as \
+         'update public.items set id = b where id = a returning id'; \
+     create function public.added(a int) returns int language sql as \
+         'insert into public.items (id, head) values (a, ''new'') returning id'";
+
+/// Rows that take each other's place within a statement, after the transaction has written or locked
+/// them before; and a nested statement that takes nothing from anybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_replaced_in_one_statement_are_no_loss() -> Result<()> {
+    for begin in ["begin", "begin isolation level repeatable read"] {
+        let legacy = "alter table public.items add legacy text; \
+                      update public.items set legacy = 'l' || id";
+        let way = cut_over(legacy, &["drop_column: { column: legacy }", SPLIT]).await?;
+        way.scene.admin.run(NESTED).await?;
+        let app = way.app("app").await?;
+        for statements in [
+            "update public.items set n = 1 where id = 1; \
+             with gone as (delete from public.items where id = 1 returning id) \
+                 insert into public.items (id, head, tail) select id, 'a', 'b' from gone",
+            "select from public.items where id = 2 for update; savepoint a; \
+             with gone as (delete from public.items where id = 2 returning id) \
+                 insert into public.items (id, head, tail) select id, 'a', 'b' from gone",
+            "update public.items set n = 1 where id in (3, 4); \
+             with gone as (delete from public.items where id = 3 returning id) \
+                 update public.items set id = 3 where id = 4 and exists (select from gone)",
+            "with written as (update public.items set n = 1 where id = 5 returning id) \
+                 select public.moved(5, 5005), public.moved(6, 5) from written",
+            "insert into public.items (id, head, tail) values (5007, 'c', 'd'); \
+             select from public.items where id in (7, 5007) for update; \
+             update public.items set id = id + 10000 where id in (7, 5007)",
+        ] {
+            app.run(&format!("{begin}; {statements}; commit")).await?;
+        }
+        let both = "coalesce(legacy, '') || ' ' || v";
+        for (id, expected) in [
+            (1, " a b"),
+            (2, " a b"),
+            (3, "l4 v4"),
+            (5, "l6 v6"),
+            (5005, "l5 v5"),
+            (10_007, "l7 v7"),
+            (15_007, " c d"),
+        ] {
+            assert_eq!(old(&way, both, id).await?.as_deref(), Some(expected));
+        }
+        back(&way).await?;
+    }
+    Ok(())
+}
+
 /// Statements that are nested in another, whose events come before those of the outer one: whose the
 /// old values are is not known then, and the way back is not without loss.
 #[tokio::test(flavor = "multi_thread")]
@@ -188,19 +239,22 @@ async fn rows_that_move_out_of_order_are_a_loss() -> Result<()> {
         // The same, where the other row has gone.
         "with gone as (delete from public.items where id = 1 returning id) \
              select public.added(1) from gone",
+        // Away, with a value whose own event comes later.
+        "with written as (update public.items set head = 'x' where id = 1 returning id) \
+             select public.moved(1, 5001) from written",
+        "begin isolation level repeatable read; \
+         with moved as (update public.items set id = 5001 where id = 1 returning id) \
+             select public.moved(5001, 5002) from moved; \
+         commit",
+        "begin isolation level repeatable read; \
+         with moved as (update public.items set id = 5001 where id = 1 returning id) \
+             select public.added(1) from moved; \
+         commit",
     ];
     for statement in nested {
         let legacy = "alter table public.items add legacy text not null default 'l'";
         let way = cut_over(legacy, &["drop_column: { column: legacy }", SPLIT]).await?;
-        way.scene
-            .admin
-            .run(
-                "create function public.moved(a int, b int) returns int language sql as \
-                     'update public.items set id = b where id = a returning id'; \
-                 create function public.added(a int) returns int language sql as \
-                     'insert into public.items (id, head) values (a, ''new'') returning id'",
-            )
-            .await?;
+        way.scene.admin.run(NESTED).await?;
         way.app("app").await?.run(statement).await?;
         let keys = "select count(*) from public.items as n full join public.items__old as o using (id) \
                     where n.id is null or o.id is null";
