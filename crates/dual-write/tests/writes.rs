@@ -19,14 +19,30 @@ async fn start() -> Result<Fixture> {
 }
 
 #[tokio::test]
-async fn insert_update_to_null_delete_upsert_and_merge_are_mirrored() -> Result<()> {
+async fn insert_update_to_null_delete_and_upsert_are_mirrored() -> Result<()> {
     let fixture = start().await?;
     let app = fixture.app("app").await?;
     app.run(
         "insert into public.source select i, 'row ' || i from generate_series(1, 10) i; \
          update public.source set v = null where id = 1; delete from public.source where id = 2; \
          insert into public.source values (3, 'upserted') on conflict (id) do update set v = excluded.v; \
-         insert into public.source values (4, 'ignored'), (11, 'new') on conflict do nothing; \
+         insert into public.source values (4, 'ignored'), (11, 'new') on conflict do nothing",
+    )
+    .await?;
+    fixture.assert_equal("id, v").await
+}
+
+/// PostgreSQL 15 and later.
+#[tokio::test]
+async fn merge_is_mirrored() -> Result<()> {
+    const VERSION: &str = "select current_setting('server_version_num')::integer";
+    let fixture = start().await?;
+    if fixture.admin.query_one_value::<i32>(VERSION).await? < 150_000 {
+        return Ok(());
+    }
+    let app = fixture.app("app").await?;
+    app.run(
+        "insert into public.source select i, 'row ' || i from generate_series(1, 10) i; \
          merge into public.source t using (values (5, 'merged'), (12, 'merged')) as n (id, v) on t.id = n.id \
              when matched then update set v = n.v when not matched then insert values (n.id, n.v)",
     )
