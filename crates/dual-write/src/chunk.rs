@@ -50,10 +50,8 @@ fn copy(mapping: &Mapping, existing: Existing) -> String {
         Existing::Kept => format!(" on conflict{} do nothing", arbiter(mapping)),
     };
     format!(
-        "{} select {} from {}{join} where {IN_RANGE}{absent}{}{conflict}",
-        sql::insert_images(mapping),
-        sql::values(&mapping.forward, SOURCE),
-        sql::only(&mapping.source, SOURCE),
+        "{}{join} where {IN_RANGE}{absent}{}{conflict}",
+        sql::insert_images_from(mapping, &sql::only(&mapping.source, SOURCE)),
         row_lock(),
     )
 }

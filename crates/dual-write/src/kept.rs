@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 
 use crossfade_plan::Ident;
-use crossfade_plan::mapping::{Image, Mapping, Rewrite};
+use crossfade_plan::mapping::{Mapping, Rewrite};
 
 use crate::row_function::IS_UPDATE;
 use crate::sql;
@@ -33,10 +33,12 @@ pub struct Kept {
 /// Columns that share a written column go together: one kept and one written might fit neither the
 /// old row nor the new one.
 pub fn kept(mapping: &Mapping) -> Vec<Kept> {
-    let in_key = |image: &Image| mapping.key.iter().any(|key| key.target == image.column);
     let mut groups: Vec<Kept> = Vec::new();
     for image in &mapping.forward {
-        if in_key(image) || image.rewrite == Rewrite::Never || image.undoes(&mapping.reverse) {
+        if mapping.is_key(&image.column)
+            || image.rewrite == Rewrite::Never
+            || image.undoes(&mapping.reverse)
+        {
             continue;
         }
         let made_of_it = mapping

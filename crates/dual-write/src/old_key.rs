@@ -114,14 +114,12 @@ fn take_along(direction: &Direction<'_>) -> String {
         ),
     );
     let record = record_loss(direction);
-    let anew = format!(
-        "{} select {} from {} where {} on conflict ({}) do nothing;",
-        sql::insert_images(mapping),
-        sql::values(&mapping.forward, sql::SOURCE_ALIAS),
+    let bears_it = format!(
+        "{} where {}",
         sql::only(&mapping.source, sql::SOURCE_ALIAS),
         sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
-        sql::arbiter(mapping),
     );
+    let anew = sql::insert_absent_from(mapping, &bears_it);
     let told = |condition: &str| {
         if notices_order(direction) {
             format!("if {condition} then {record} end if;")
@@ -153,13 +151,12 @@ pub(crate) fn mirror_has_more(mapping: &Mapping, condition: &str) -> String {
         .unzip();
     format!(
         "exists (select from {} where {}{condition} and not exists (select from {} where {} \
-         and pg_catalog.record_image_eq(row({}), row({}))))",
+         and {}))",
         sql::only(&mapping.target, sql::TARGET_ALIAS),
         sql::target_key_is_image_of(mapping, sql::TARGET_ALIAS, "new"),
         sql::only(&mapping.source, sql::SOURCE_ALIAS),
         sql::same_source_key(mapping, sql::SOURCE_ALIAS, "new"),
-        sql::list(mirror),
-        sql::list(image),
+        sql::same_image(mirror, image),
     )
 }
 
@@ -188,13 +185,8 @@ pub(crate) fn record_loss(direction: &Direction<'_>) -> String {
 /// reason, no copy of it exists, and there is nothing to guard against.
 fn guard(direction: &Direction<'_>) -> String {
     let mapping = direction.mapping;
-    let insert = format!(
-        "{} select {} from (select old.*) as {} on conflict ({}) do nothing;",
-        sql::insert_images(mapping),
-        sql::values(&mapping.forward, sql::SOURCE_ALIAS),
-        sql::SOURCE_ALIAS,
-        sql::arbiter(mapping),
-    );
+    let old = format!("(select old.*) as {}", sql::SOURCE_ALIAS);
+    let insert = sql::insert_absent_from(mapping, &old);
     format!(
         "    if {NOT_READ_COMMITTED} then\n      {}\n    end if;\n",
         ignoring(&insert)

@@ -14,10 +14,8 @@ pub fn rederive_statement(mapping: &Mapping) -> String {
     let given_back = sql::key_is_given_back(mapping, sql::SOURCE_ALIAS)
         .map_or_else(String::new, |given_back| format!(" and {given_back}"));
     format!(
-        "{} select {} from {} where {}{given_back} for no key update of {} {}",
-        sql::insert_images(mapping),
-        sql::values(&mapping.forward, sql::SOURCE_ALIAS),
-        sql::only(&mapping.source, sql::SOURCE_ALIAS),
+        "{} where {}{given_back} for no key update of {} {}",
+        sql::insert_images_from(mapping, &sql::only(&mapping.source, sql::SOURCE_ALIAS)),
         sql::all(mapping.key.iter().enumerate().map(|(at, key)| {
             format!(
                 "{}.{} {} ${}::text::{}",

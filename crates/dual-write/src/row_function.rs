@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use crossfade_plan::Ident;
-use crossfade_plan::mapping::{Image, KeyColumn, Mapping, Rewrite, Volatility};
+use crossfade_plan::mapping::{KeyColumn, Mapping, Rewrite, Volatility};
 use crossfade_postgres::rule;
 
 use crate::direction::{Direction, MirrorValues, NewRow};
@@ -88,11 +88,7 @@ pub(crate) fn same_key(mapping: &Mapping) -> String {
     if mapping.key.iter().all(KeyColumn::equal_is_identical) {
         return sql::same_source_key(mapping, "old", "new");
     }
-    format!(
-        "pg_catalog.record_image_eq(row({}), row({}))",
-        sql::source_key(mapping, "old"),
-        sql::source_key(mapping, "new"),
-    )
+    same(mapping.key.iter().map(|key| &key.source), "new")
 }
 
 /// Makes the mirror's row of NEW's key what the written row is now.
@@ -154,12 +150,11 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
 /// Whether these columns of OLD are those of another row, by image.
 fn same<'a>(columns: impl IntoIterator<Item = &'a Ident>, row: &str) -> String {
     let columns: Vec<_> = columns.into_iter().collect();
-    let of = |row: &str| sql::list(columns.iter().map(|column| format!("{row}.{column}")));
-    format!(
-        "pg_catalog.record_image_eq(row({}), row({}))",
-        of("old"),
-        of(row)
-    )
+    let of = |row: &str| -> Vec<String> {
+        let columns = columns.iter();
+        columns.map(|column| format!("{row}.{column}")).collect()
+    };
+    sql::same_image(of("old"), of(row))
 }
 
 /// What of the mirror's row no upsert can set, so that the row has to go before: that of a column
@@ -196,10 +191,9 @@ fn made_anew(direction: &Direction<'_>) -> String {
 
 /// The written side's columns of which the mirror takes a value only when the row is added.
 fn added_once(mapping: &Mapping) -> BTreeSet<&Ident> {
-    let in_key = |image: &Image| mapping.key.iter().any(|key| key.target == image.column);
     let images = mapping.forward.iter().filter(|image| {
         let once = image.rewrite == Rewrite::Never && image.volatility == Volatility::Stable;
-        once && !in_key(image) && rule::holds("dual-write/added-once")
+        once && !mapping.is_key(&image.column) && rule::holds("dual-write/added-once")
     });
     images.flat_map(|image| &image.reads).collect()
 }
@@ -258,9 +252,8 @@ fn upsert(
         MirrorValues::Original | MirrorValues::Made => sql::on_conflict_update(mapping),
     };
     format!(
-        "{} select {} from {written} {on_conflict};",
-        sql::insert_images(mapping),
-        sql::values(&mapping.forward, sql::SOURCE_ALIAS),
+        "{} {on_conflict};",
+        sql::insert_images_from(mapping, written)
     )
 }
 

@@ -24,6 +24,19 @@ pub fn all<T: ToString>(conditions: impl IntoIterator<Item = T>) -> String {
     join(conditions, " and ")
 }
 
+/// Whether two lists of values are the same by image, not by equality: NULL is like NULL, and `1.0` is
+/// not `1.00`.
+pub(crate) fn same_image<T: ToString>(
+    one: impl IntoIterator<Item = T>,
+    other: impl IntoIterator<Item = T>,
+) -> String {
+    format!(
+        "pg_catalog.record_image_eq(row({}), row({}))",
+        list(one),
+        list(other)
+    )
+}
+
 fn join<T: ToString>(fragments: impl IntoIterator<Item = T>, by: &str) -> String {
     fragments
         .into_iter()
@@ -68,7 +81,7 @@ pub fn columns(images: &[Image]) -> String {
 }
 
 /// The values of all images over `row`, in the order of [`columns`].
-pub fn values(images: &[Image], row: &str) -> String {
+fn values(images: &[Image], row: &str) -> String {
     list(images.iter().map(|image| assigned(image, row)))
 }
 
@@ -171,21 +184,7 @@ pub(crate) fn key_is_given_back(mapping: &Mapping, row: &str) -> Option<String> 
     if key.is_empty() || !rule::holds("dual-write/given-back") {
         return None;
     }
-    Some(format!(
-        "pg_catalog.record_image_eq(row({}), row({}))",
-        list(there_and_back),
-        list(key)
-    ))
-}
-
-/// The key columns of `row` on the written side.
-pub fn source_key(mapping: &Mapping, row: &str) -> String {
-    list(
-        mapping
-            .key
-            .iter()
-            .map(|key| format!("{row}.{}", key.source)),
-    )
+    Some(same_image(there_and_back, key))
 }
 
 /// A join of the mirror's key with the image of `src`'s key, where both `src` and `dst` are in
@@ -210,32 +209,21 @@ pub fn lateral_key(mapping: &Mapping) -> LateralKey {
             condition,
         };
     }
-    LateralKey {
-        join: key_values(mapping),
-        condition: key_is_of_values(mapping, TARGET_ALIAS),
-    }
-}
-
-/// Goes behind the written side in FROM: the images of `src`'s key as columns of a relation.
-pub(crate) fn key_values(mapping: &Mapping) -> String {
-    let values = list(mapping.key_images().enumerate().map(|(at, image)| {
+    let name = |at: usize| format!("\"crossfade key {at}\"");
+    let values = (images.iter().enumerate())
+        .map(|(at, image)| format!("{} as {}", assigned(image, SOURCE_ALIAS), name(at)));
+    let equal = (mapping.key.iter().enumerate()).map(|(at, key)| {
         format!(
-            "{} as \"crossfade key {at}\"",
-            assigned(image, SOURCE_ALIAS)
-        )
-    }));
-    format!(" cross join lateral (select {values}) as image")
-}
-
-/// The mirror's key under `alias` equals the values of [`key_values`].
-pub(crate) fn key_is_of_values(mapping: &Mapping, alias: &str) -> String {
-    all(mapping.key.iter().enumerate().map(|(at, key)| {
-        format!(
-            "{alias}.{} {} image.\"crossfade key {at}\"",
+            "{TARGET_ALIAS}.{} {} image.{}",
             key.target,
-            equals(&key.target_equality)
+            equals(&key.target_equality),
+            name(at)
         )
-    }))
+    });
+    LateralKey {
+        join: format!(" cross join lateral (select {}) as image", list(values)),
+        condition: all(equal),
+    }
 }
 
 /// The image of `src`'s key as it is compared with the mirror's: integers of two sizes without a
@@ -262,7 +250,7 @@ pub struct LateralKey {
 /// `insert` of the images of some rows of the written side, without what follows its SELECT.
 ///
 /// GENERATED ALWAYS identities take the given value by `overriding system value`.
-pub fn insert_images(mapping: &Mapping) -> String {
+fn insert_images(mapping: &Mapping) -> String {
     let overriding = if rule::holds("dual-write/overriding") {
         " overriding system value"
     } else {
@@ -272,6 +260,25 @@ pub fn insert_images(mapping: &Mapping) -> String {
         "insert into {} as {TARGET_ALIAS} ({}){overriding}",
         mapping.target,
         columns(&mapping.forward)
+    )
+}
+
+/// `insert` of the images of the rows that `from` gives, under the written side's alias and perhaps a
+/// condition; a conflict is for what follows.
+pub(crate) fn insert_images_from(mapping: &Mapping, from: &str) -> String {
+    format!(
+        "{} select {} from {from}",
+        insert_images(mapping),
+        values(&mapping.forward, SOURCE_ALIAS)
+    )
+}
+
+/// The same, of rows that the mirror lacks.
+pub(crate) fn insert_absent_from(mapping: &Mapping, from: &str) -> String {
+    format!(
+        "{} on conflict ({}) do nothing;",
+        insert_images_from(mapping, from),
+        arbiter(mapping)
     )
 }
 

@@ -232,10 +232,10 @@ async fn job(runner: &Runner<'_>, direction: Direction) -> Result<Job<Paced>, En
 /// A row that nobody has written since the cutover has its old values on the old side, which the
 /// way back need not give: they are right, and a repair must not write over them.
 fn leave_old_values(back: &mut Mapping) {
-    let (key, made_of) = (back.key.clone(), back.reverse.clone());
-    let free = |image: &&mut Image| !key.iter().any(|one| one.target == image.column);
+    let whole = back.clone();
+    let free = |image: &&mut Image| !whole.is_key(&image.column);
     for image in back.forward.iter_mut().filter(free) {
-        if !image.undoes(&made_of) && rule::holds("verify/old-values") {
+        if !image.undoes(&whole.reverse) && rule::holds("verify/old-values") {
             image.volatility = Volatility::Original;
             image.rewrite = Rewrite::Never;
         }

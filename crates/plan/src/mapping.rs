@@ -198,6 +198,11 @@ impl Mapping {
             .filter_map(|key| self.forward_image(&key.target))
     }
 
+    /// Whether `column` of the target is part of the key.
+    pub fn is_key(&self, column: &Ident) -> bool {
+        self.key.iter().any(|key| key.target == *column)
+    }
+
     /// The image that sets `column` of the target.
     pub fn forward_image(&self, column: &Ident) -> Option<&Image> {
         self.forward.iter().find(|image| image.column == *column)

@@ -97,21 +97,6 @@ fn widens_numeric(from: &ColumnType, to: &ColumnType) -> bool {
 mod tests {
     use super::*;
     use crate::column_type::ColumnType;
-    use crossfade_plan::QualifiedName;
-    use crossfade_postgres::catalog::TypeKind;
-
-    fn builtin(sql_type: &str, name: &str) -> ColumnType {
-        ColumnType {
-            sql_type: sql_type.to_owned(),
-            name: QualifiedName::parse(&format!("pg_catalog.{name}")).expect("a name"),
-            oid: 0,
-            kind: TypeKind::Base,
-            domain: None,
-            equality: None,
-            collation: None,
-            deterministic: true,
-        }
-    }
 
     fn named(sql_type: &str) -> ColumnType {
         let name = match sql_type.split('(').next().unwrap_or_default() {
@@ -123,7 +108,7 @@ mod tests {
             "timestamp with time zone" => "timestamptz",
             other => other,
         };
-        builtin(sql_type, name)
+        ColumnType::builtin_of(sql_type, name)
     }
 
     #[test]

@@ -76,3 +76,20 @@ impl ColumnType {
         }
     }
 }
+
+#[cfg(test)]
+impl ColumnType {
+    /// A type of PostgreSQL's own, of a deterministic collation if it has one.
+    pub(crate) fn builtin_of(sql_type: &str, name: &str) -> Self {
+        Self {
+            sql_type: sql_type.to_owned(),
+            name: QualifiedName::parse(&format!("pg_catalog.{name}")).expect("a name"),
+            oid: 0,
+            kind: TypeKind::Base,
+            domain: None,
+            equality: None,
+            collation: None,
+            deterministic: true,
+        }
+    }
+}

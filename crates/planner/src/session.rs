@@ -246,18 +246,7 @@ mod tests {
 
     #[test]
     fn floating_point_reads_as_the_session_says() {
-        use crossfade_plan::QualifiedName;
-        use crossfade_postgres::catalog::TypeKind;
-        let builtin = |name: &str| ColumnType {
-            sql_type: name.to_owned(),
-            name: QualifiedName::parse(&format!("pg_catalog.{name}")).expect("a name"),
-            oid: 0,
-            kind: TypeKind::Base,
-            domain: None,
-            equality: None,
-            collation: None,
-            deterministic: true,
-        };
+        let builtin = |name: &str| ColumnType::builtin_of(name, name);
         let of = |expression: &str, read: &str, to: &str| {
             let columns = [(Ident::new("v").expect("a name"), builtin(read))];
             let value = Value::Expression(expression.to_owned());

@@ -27,6 +27,19 @@ async fn back(way: &Way) -> Result<()> {
     Ok(())
 }
 
+/// Whether the way back is refused for what it would lose.
+async fn is_lossy(way: &Way) -> Result<bool> {
+    let outcome = way.run(Command::Rollback(Loss::Refused)).await?;
+    Ok(matches!(outcome, Err(EngineError::WindowClosed(_))))
+}
+
+/// How many keys only one side has.
+async fn unlike(way: &Way) -> Result<i64> {
+    let keys = "select count(*) from public.items as n full join public.items__old as o using (id) \
+                where n.id is null or o.id is null";
+    way.number(keys).await
+}
+
 const SPLIT: &str = "split_column: { column: v, into: [ { name: head, type: text, up: \"split_part(v, ' ', 1)\" }, \
      { name: tail, type: text, up: \"split_part(v, ' ', 2)\" } ], down: \"head || ' ' || tail\" }";
 
@@ -256,14 +269,8 @@ async fn rows_that_move_out_of_order_are_a_loss() -> Result<()> {
         let way = cut_over(legacy, &["drop_column: { column: legacy }", SPLIT]).await?;
         way.scene.admin.run(NESTED).await?;
         way.app("app").await?.run(statement).await?;
-        let keys = "select count(*) from public.items as n full join public.items__old as o using (id) \
-                    where n.id is null or o.id is null";
-        assert_eq!(way.number(keys).await?, 0, "{statement}");
-        let outcome = way.run(Command::Rollback(Loss::Refused)).await?;
-        assert!(
-            matches!(&outcome, Err(EngineError::WindowClosed(_))),
-            "{statement}: {outcome:?}"
-        );
+        assert_eq!(unlike(&way).await?, 0, "{statement}");
+        assert!(is_lossy(&way).await?, "{statement}");
     }
     Ok(())
 }
@@ -287,11 +294,7 @@ async fn a_key_that_would_be_another_rows_on_the_old_side_is_a_loss() -> Result<
         let moved = write.contains("'2'");
         let rows = way.number("select count(*) from public.items__old").await?;
         assert_eq!(rows, if moved { 999 } else { 1000 }, "{write}");
-        let outcome = way.run(Command::Rollback(Loss::Refused)).await?;
-        assert!(
-            matches!(&outcome, Err(EngineError::WindowClosed(_))),
-            "{write}: {outcome:?}"
-        );
+        assert!(is_lossy(&way).await?, "{write}");
     }
     Ok(())
 }
@@ -394,9 +397,7 @@ async fn what_a_trigger_moves_meanwhile_leaves_neither_ghost_nor_gap() -> Result
         .await?;
     let meddled = "select count(*) from public.items where id in (2, 5001, 5002, 5303)";
     assert_eq!(way.number(meddled).await?, 4);
-    let keys = "select count(*) from public.items as n full join public.items__old as o using (id) \
-                where n.id is null or o.id is null";
-    assert_eq!(way.number(keys).await?, 0);
+    assert_eq!(unlike(&way).await?, 0);
     let both = "legacy || ' ' || v";
     assert_eq!(old(&way, both, 5001).await?.as_deref(), Some("l1 v1"));
     assert_eq!(old(&way, "v", 2).await?.as_deref(), Some("new "));

@@ -171,7 +171,7 @@ impl<'a> Blueprint<'a> {
 
     /// Whether a column of the target is part of the key.
     pub(crate) fn is_key(&self, column: &Ident) -> bool {
-        self.mapping.key.iter().any(|key| key.target == *column)
+        self.mapping.is_key(column)
     }
 
     /// CHECKs of the source that a row of the target may break.
