@@ -119,7 +119,7 @@ fn take_along(direction: &Direction<'_>) -> String {
         sql::only(&mapping.source, sql::SOURCE_ALIAS),
         sql::same_source_key(mapping, sql::SOURCE_ALIAS, "old"),
     );
-    let anew = sql::insert_absent_from(mapping, &bears_it);
+    let anew = sql::if_absent(mapping, &sql::insert_images_from(mapping, &bears_it));
     let told = |condition: &str| {
         if notices_order(direction) {
             format!("if {condition} then {record} end if;")
@@ -185,8 +185,7 @@ pub(crate) fn record_loss(direction: &Direction<'_>) -> String {
 /// reason, no copy of it exists, and there is nothing to guard against.
 fn guard(direction: &Direction<'_>) -> String {
     let mapping = direction.mapping;
-    let old = format!("(select old.*) as {}", sql::SOURCE_ALIAS);
-    let insert = sql::insert_absent_from(mapping, &old);
+    let insert = sql::if_absent(mapping, &sql::insert_image_of(mapping, "old"));
     format!(
         "    if {NOT_READ_COMMITTED} then\n      {}\n    end if;\n",
         ignoring(&insert)

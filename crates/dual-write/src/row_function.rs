@@ -106,7 +106,7 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
     let written = sql::only(&mapping.source, source);
     let read_again = upsert(
         direction,
-        &format!("{written} where {key}{limit}"),
+        &sql::insert_images_from(mapping, &format!("{written} where {key}{limit}")),
         |columns| {
             // What a later event has written of a row that has moved since went with its old place.
             format!(
@@ -118,8 +118,8 @@ fn mirror_current_row(direction: &Direction<'_>) -> String {
         },
     );
     let new = || {
-        let new = format!("(select new.*) as {source}");
-        upsert(direction, &new, |columns| same(columns, "new"))
+        let image = sql::insert_image_of(mapping, "new");
+        upsert(direction, &image, |columns| same(columns, "new"))
     };
     let upsert = if !rule::holds("dual-write/re-read") {
         new()
@@ -237,11 +237,11 @@ fn new_is_live(mapping: &Mapping) -> String {
     )
 }
 
-/// Makes the mirror's row of the image of the one row that `written` gives. `untouched` says which
-/// columns the write has left as they were, where only the mirror's row is in scope.
+/// Makes the mirror's row of the one image that `insert` would add. `untouched` says which columns
+/// the write has left as they were, where only the mirror's row is in scope.
 fn upsert(
     direction: &Direction<'_>,
-    written: &str,
+    insert: &str,
     untouched: impl Fn(&BTreeSet<Ident>) -> String,
 ) -> String {
     let mapping = direction.mapping;
@@ -251,10 +251,7 @@ fn upsert(
         }
         MirrorValues::Original | MirrorValues::Made => sql::on_conflict_update(mapping),
     };
-    format!(
-        "{} {on_conflict};",
-        sql::insert_images_from(mapping, written)
-    )
+    format!("{insert} {on_conflict};")
 }
 
 /// Runs the upsert; a row that the mapping or the mirror refuses is taken out of the mirror and

@@ -273,13 +273,23 @@ pub(crate) fn insert_images_from(mapping: &Mapping, from: &str) -> String {
     )
 }
 
-/// The same, of rows that the mirror lacks.
-pub(crate) fn insert_absent_from(mapping: &Mapping, from: &str) -> String {
-    format!(
-        "{} on conflict ({}) do nothing;",
-        insert_images_from(mapping, from),
-        arbiter(mapping)
-    )
+/// `insert` of the image of the row that a trigger was given: `old` or `new`.
+///
+/// Bare names in an expression are columns of a relation. Where there is no expression there is no
+/// relation: that saves a fiftieth of the mirroring.
+pub(crate) fn insert_image_of(mapping: &Mapping, row: &str) -> String {
+    let is_expression = |image: &Image| matches!(image.value, Value::Expression(_));
+    if mapping.forward.iter().any(is_expression) {
+        insert_images_from(mapping, &format!("(select {row}.*) as {SOURCE_ALIAS}"))
+    } else {
+        let image = values(&mapping.forward, row);
+        format!("{} select {image}", insert_images(mapping))
+    }
+}
+
+/// What adds only rows that the mirror lacks.
+pub(crate) fn if_absent(mapping: &Mapping, insert: &str) -> String {
+    format!("{insert} on conflict ({}) do nothing;", arbiter(mapping))
 }
 
 /// A key column's name on the written side, for the text form of a key.

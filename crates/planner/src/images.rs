@@ -178,9 +178,18 @@ fn unique_on_the_way_back(target: &mut TargetTable<'_>, mapping: &Mapping) {
     let is_null = |name: &Ident| {
         back(name).is_none() && (source.column(name)).is_some_and(|one| one.default.is_none())
     };
+    // Different values stay different where either way gives the other's value again.
+    let stays_different = |image: &Image| {
+        let given_back = |there: &Image| there.undoes(&mapping.reverse);
+        let there = match &image.value {
+            Value::Column(name) | Value::Cast(name) => mapping.forward_image(name),
+            Value::Expression(_) => None,
+        };
+        image.undoes(&mapping.forward) || there.is_some_and(given_back)
+    };
     let made = |name: &Ident| {
         let in_key = mapping.key.iter().any(|key| key.source == *name);
-        !in_key && back(name).is_none_or(|image| !image.undoes(&mapping.forward))
+        !in_key && !back(name).is_some_and(stays_different)
     };
     for index in source.indexes.iter().filter(|index| index.unique) {
         let never_equal = !index.nulls_not_distinct && index.columns.iter().any(is_null);

@@ -108,6 +108,29 @@ async fn what_it_cannot_take_is_counted_and_must_be_accepted() -> Result<()> {
     Ok(())
 }
 
+/// A unique index of the old side over what the way back makes of two rows that have nothing to do with
+/// each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rows_that_are_one_to_an_old_unique_index_fail_nobody() -> Result<()> {
+    let code = "alter table public.items add code text not null default ''; \
+                update public.items set code = 'c' || id; \
+                create unique index items_code on public.items (code)";
+    let lower = "change_type: { column: code, type: text, up: code, down: lower(code) }";
+    let way = Way::verified(&format!("{ITEMS} {code}"), &[lower]).await?;
+    assert_eq!(way.run(Command::Cutover).await??, DONE);
+    way.app("app")
+        .await?
+        .run("insert into public.items (id, v, code) values (5001, 'x', 'X'), (5002, 'x', 'x')")
+        .await?;
+    let old = "select count(*) from public.items__old where id > 5000";
+    assert_eq!(way.number(old).await?, 1);
+    match way.run(Command::Rollback(Loss::Refused)).await? {
+        Err(EngineError::WindowClosed(loss)) => assert_eq!(loss.rows, 1),
+        other => return Err(format!("{other:?}").into()),
+    }
+    Ok(())
+}
+
 /// The way back makes `Madonna-` of what was `Madonna`: a row that nobody has written since keeps
 /// what it had, whatever is verified and repaired.
 #[tokio::test(flavor = "multi_thread")]

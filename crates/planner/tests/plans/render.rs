@@ -109,6 +109,33 @@ async fn hazards_name_what_happens() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_may_meet_in_a_unique_index_of_the_old_side_is_announced() -> Result<()> {
+    let unique = "create unique index unique_city on public.customers (id, city)";
+    let fixture = Fixture::new(&format!("{SCHEMA} {unique};")).await?;
+    for (operation, meets) in [
+        ("rename_column: { column: city, to: town }", false),
+        ("change_type: { column: city, type: varchar(80) }", false),
+        (
+            "change_type: { column: city, type: text, up: city, down: lower(city) }",
+            true,
+        ),
+        ("drop_column: { column: name, down: \"'none'\" }", false),
+        ("drop_column: { column: city, down: \"'none'\" }", true),
+    ] {
+        let plan = fixture
+            .sound_plan(&format!(
+                "name: m\ntable: customers\noperations:\n  - {operation}\n"
+            ))
+            .await?;
+        let announced = plan.hazards.iter().any(|hazard| {
+            hazard.id == HazardId::UniqueStricter && hazard.subject.contains("unique_city")
+        });
+        assert_eq!(announced, meets, "{operation}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn subtransactions_are_announced_for_as_long_as_a_side_may_refuse() -> Result<()> {
     let fixture = Fixture::new(SCHEMA).await?;
     let plan =
