@@ -12,7 +12,7 @@ use crate::casts;
 use crate::column_type::ColumnType;
 use crate::questions::{Over, Question};
 use crate::target::TargetTable;
-use crate::{references, session};
+use crate::{references, session, totality};
 
 /// Whether each expression gives the same value twice.
 pub(crate) type Volatilities = BTreeMap<Question, Volatility>;
@@ -261,8 +261,14 @@ fn make(
         }
         Value::Column(_) | Value::Cast(_) => Volatility::Stable,
     };
-    // Nothing is known of an expression, unless it is a column's name.
-    let totality = from.map_or(Totality::Partial, |from| casts::totality(from, to));
+    let totality = match (value, from) {
+        // An expression that is a column's name is like the column.
+        (_, Some(from)) => casts::totality(from, to),
+        (Value::Expression(text), None) if totality::cannot_fail(text, to, others) => {
+            Totality::Total
+        }
+        (_, None) => Totality::Partial,
+    };
     let never = always_generated
         || volatility == Volatility::Volatile
         || (in_key && to.equality_is_identity());

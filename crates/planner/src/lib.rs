@@ -26,6 +26,7 @@ mod survivors;
 mod table_strategy;
 mod target;
 mod tokens;
+mod totality;
 
 pub use checker::{Finding, check};
 pub use column_type::ColumnType;

@@ -1,5 +1,7 @@
 //! The application's rate without and with dual-write, and while the rows are copied.
 
+use crossfade_plan::file::PlanFile;
+
 use crate::Result;
 use crate::arguments::Part;
 use crate::bench::Bench;
@@ -14,9 +16,11 @@ pub(crate) const NONE: &str = "no dual-write";
 pub(crate) const EXPANDED: &str = "dual-write, before the backfill";
 /// After the backfill.
 pub(crate) const COPIED: &str = "dual-write, after the backfill";
-/// After expand, with a computed column in the mapping: an expression that may fail gets an
-/// exception block, which is a subtransaction for each write.
+/// After expand, with a computed column in the mapping.
 pub(crate) const COMPUTED: &str = "dual-write, a computed column";
+/// The same with an expression that may fail: each write runs in an exception block, which is a
+/// subtransaction.
+pub(crate) const MAY_FAIL: &str = "dual-write, a column that may fail";
 const COPYING: &str = "while the backfill runs, full speed";
 const COPYING_PACED: &str = "while the backfill runs, nice_ratio 2";
 
@@ -27,11 +31,12 @@ pub(crate) const RATE: &str = "tx/s";
 /// is not what it was after so many updates.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     watch(bench, NONE).await?;
-    let plan = table::plan("dual_write_computed", 2, "")?;
-    let migration = Migration::prepare(&bench.server, plan).await?;
-    migration.expand().await?;
-    watch(bench, COMPUTED).await?;
-    migration.rollback().await?;
+    for (contender, plan) in [
+        (COMPUTED, table::plan("dual_write_computed", 2, "")?),
+        (MAY_FAIL, table::may_fail("dual_write_may_fail", 2, "")?),
+    ] {
+        Box::pin(watch_expanded(bench, contender, plan)).await?;
+    }
     let plan = table::wider_key("dual_write", 2, "")?;
     let migration = Migration::prepare(&bench.server, plan).await?;
     migration.expand().await?;
@@ -47,6 +52,14 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     copy_under_load(bench, &migration, COPYING_PACED).await?;
     migration.rollback().await?;
     tidy(bench, &[TABLE]).await
+}
+
+/// The application with the dual-write of a plan, before any backfill.
+async fn watch_expanded(bench: &mut Bench, contender: &'static str, plan: PlanFile) -> Result<()> {
+    let migration = Migration::prepare(&bench.server, plan).await?;
+    migration.expand().await?;
+    watch(bench, contender).await?;
+    migration.rollback().await
 }
 
 async fn watch(bench: &mut Bench, contender: &'static str) -> Result<()> {

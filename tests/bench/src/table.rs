@@ -131,6 +131,12 @@ pub(crate) fn plan(name: &str, workers: u32, pacing: &str) -> Result<PlanFile> {
     parse(name, &[WIDER_KEY, computed], workers, pacing)
 }
 
+/// A wider key and a column whose expression is not proved to have a value for every row.
+pub(crate) fn may_fail(name: &str, workers: u32, pacing: &str) -> Result<PlanFile> {
+    let share = "- add_column: { name: share, type: integer, up: 1000000 / (score + 1) }";
+    parse(name, &[WIDER_KEY, share], workers, pacing)
+}
+
 /// A wider key alone, by so many workers.
 pub(crate) fn wider_key(name: &str, workers: u32, pacing: &str) -> Result<PlanFile> {
     parse(name, &[WIDER_KEY], workers, pacing)

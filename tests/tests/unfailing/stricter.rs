@@ -40,6 +40,24 @@ async fn a_row_for_which_an_added_indexs_expression_fails() -> Result<()> {
     things.roll_back(&engine, Loss::Refused).await
 }
 
+/// An index that the table had takes what it has seen, not what an expression makes of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_for_which_an_index_of_the_tables_own_fails() -> Result<()> {
+    let index = "create index things_share on public.things ((1000 / n)); \
+                 update public.things set n = n + 10";
+    let things = Things::create(&format!("{TABLE}; {index}")).await?;
+    let engine = things.scene.engine().await?;
+    let operation = "  - change_type: { column: n, type: bigint, up: n / 10, down: n * 10 }";
+    things.expand(&engine, operation).await?;
+    assert_eq!(engine.backfill(&things.name).await?, DONE);
+    things
+        .app
+        .run("insert into public.things values (1001, 5, 'less than ten')")
+        .await?;
+    assert_eq!(things.refused().await?, 1);
+    things.roll_back(&engine, Loss::Refused).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_for_which_an_added_columns_default_fails() -> Result<()> {
     let things = Things::create(TABLE).await?;

@@ -7,7 +7,7 @@
 
 use crossfade_dual_write::MirrorConstraints;
 use crossfade_plan::Ident;
-use crossfade_plan::mapping::{Totality, Value};
+use crossfade_plan::mapping::{Image, Totality, Value};
 use crossfade_postgres::catalog::{Column, Index, KeyValue};
 use crossfade_postgres::rule;
 use squawk_lexer::TokenKind;
@@ -40,7 +40,8 @@ impl Blueprint<'_> {
             index.carries.is_some_and(|old| {
                 let apart = |column| self.kept_apart(column);
                 (old.unique && !old.columns.iter().all(apart))
-                    || old.columns.iter().any(|column| self.grows(column))
+                    || (old.columns.iter())
+                        .any(|column| self.grows(column) || self.is_made_anew(column))
             })
         });
         self.verdict(
@@ -130,6 +131,16 @@ impl Blueprint<'_> {
                 && column
                     .carries
                     .is_some_and(|old| old.name == *source && long(&ColumnType::of(old)))
+        })
+    }
+
+    /// Whether an expression gives a column of the source its values in the target: an index over it
+    /// was never asked to take them.
+    fn is_made_anew(&self, source: &Ident) -> bool {
+        self.target.columns.iter().any(|column| {
+            let made = |image: &Image| matches!(image.value, Value::Expression(_));
+            column.carries.is_some_and(|old| old.name == *source)
+                && self.mapping.forward_image(&column.name).is_some_and(made)
         })
     }
 

@@ -7,3 +7,4 @@ mod keys;
 mod refused;
 mod render;
 mod shapes;
+mod totality;

@@ -144,6 +144,10 @@ async fn subtransactions_are_announced_for_as_long_as_a_side_may_refuse() -> Res
         ("rename_column: { column: city, to: town }", None),
         (
             "add_column: { name: n, type: integer, up: length(name) }",
+            None,
+        ),
+        (
+            "add_column: { name: n, type: integer, up: 100 / length(name) }",
             Some("until the cutover"),
         ),
         (
