@@ -20,6 +20,11 @@ pub(crate) fn not_null_proof(migration: &MigrationName, column: &Ident) -> Ident
     ))
 }
 
+/// What PostgreSQL calls the constraint that makes a column NOT NULL, unless it is too long.
+pub(crate) fn not_null(table: &Ident, column: &Ident) -> Ident {
+    shortened(&format!("{}_{}_not_null", table.as_str(), column.as_str()))
+}
+
 /// A name that stands in the source.
 ///
 /// # Panics

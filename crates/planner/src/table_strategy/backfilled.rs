@@ -11,8 +11,8 @@ use crossfade_postgres::catalog::ConstraintKind;
 use crossfade_postgres::rule;
 
 use super::blueprint::Blueprint;
-use super::settings;
 use super::step::{lock, transaction};
+use super::{not_null, settings};
 use crate::index_definition::{Build, IndexDefinition};
 use crate::names;
 
@@ -145,10 +145,13 @@ fn add_constraints(plan: &Blueprint<'_>, secondary: &[IndexDefinition<'_>]) -> V
     let settle: Vec<String> = not_null
         .iter()
         .flat_map(|column| {
-            [
-                format!("alter table {target} alter column {column} set not null"),
+            let name = plan.not_null_name(column);
+            let mut statements = vec![
+                not_null::set(target, column, name.as_ref()),
                 format!("alter table {target} drop constraint {}", proof(column)),
-            ]
+            ];
+            statements.extend(plan.not_null_comment(column));
+            statements
         })
         // On columns that may be NULL this would scan the table.
         .chain(primary.map(|index| {

@@ -14,7 +14,7 @@ use crossfade_postgres::rule;
 use crate::index_definition::IndexDefinition;
 use crate::names;
 use crate::survivors::Survivors;
-use crate::target::TargetTable;
+use crate::target::{TargetColumn, TargetTable};
 
 /// What was decided, once.
 pub(crate) struct Blueprint<'a> {
@@ -162,11 +162,15 @@ impl<'a> Blueprint<'a> {
         self.target
             .columns
             .iter()
-            .filter(|column| column.not_null && !self.is_key(&column.name))
-            // An identity column must be NOT NULL when it is made.
-            .filter(|column| column.identity.is_none())
+            .filter(|column| column.not_null && !self.is_not_null_at_once(column))
             .map(|column| &column.name)
             .collect()
+    }
+
+    /// Whether a column of the target is NOT NULL from the moment on that it is there: an identity has to
+    /// be, and a unique index or constraint does not make its columns so.
+    pub(crate) fn is_not_null_at_once(&self, column: &TargetColumn<'_>) -> bool {
+        self.is_key(&column.name) || column.identity.is_some()
     }
 
     /// Whether a column of the target is part of the key.

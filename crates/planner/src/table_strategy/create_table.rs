@@ -53,6 +53,9 @@ pub(crate) fn statements(plan: &Blueprint<'_>) -> Vec<String> {
         source.comment.as_deref(),
     ));
     for column in &plan.target.columns {
+        if plan.is_not_null_at_once(column) {
+            statements.extend(plan.not_null_comment(&column.name));
+        }
         let text = column
             .carries
             .and_then(|carried| carried.comment.as_deref());
@@ -86,8 +89,10 @@ fn create(plan: &Blueprint<'_>) -> String {
                     format_args!(" {}", sequence.identity_clause(identity)),
                 );
             }
-            if plan.is_key(&column.name) {
-                // A unique index or constraint does not make its columns NOT NULL.
+            if plan.is_not_null_at_once(column) {
+                if let Some(name) = plan.not_null_name(&column.name) {
+                    append(&mut clause, format_args!(" constraint {name}"));
+                }
                 clause.push_str(" not null");
             }
             clause

@@ -13,9 +13,8 @@ use crossfade_postgres::catalog::{Constraint, SequenceUse};
 
 use super::blueprint::Blueprint;
 use super::create_table::comment;
-use super::functions;
-use super::sequences;
 use super::step::{lock, transaction};
+use super::{functions, not_null, sequences};
 use crate::index_definition::IndexDefinition;
 use crate::names;
 
@@ -161,10 +160,10 @@ fn after_the_way_back(plan: &Blueprint<'_>) -> Vec<String> {
     for column in plan.loosened_columns() {
         let proof = names::not_null_proof(&plan.file.name, column);
         statements.push(format!("alter table {name} validate constraint {proof}"));
-        statements.push(format!(
-            "alter table {name} alter column {column} set not null"
-        ));
+        let old = not_null::of(plan.target.source, column);
+        statements.push(not_null::set(name, column, old.map(|old| &old.name)));
         statements.push(format!("alter table {name} drop constraint {proof}"));
+        statements.extend(old.and_then(|old| not_null::comment_on(name, old)));
     }
     statements
 }
