@@ -15,7 +15,6 @@ use std::collections::BTreeSet;
 use crossfade_plan::Ident;
 use crossfade_plan::mapping::{Mapping, Rewrite};
 
-use crate::row_function::IS_UPDATE;
 use crate::sql;
 
 /// Columns of the mirror that are kept, or written, together.
@@ -70,13 +69,16 @@ pub(crate) fn sets(
     untouched: impl Fn(&BTreeSet<Ident>) -> String,
 ) -> Vec<String> {
     let groups = kept(mapping);
+    // Not by `tg_op`, which a column may be called, and here columns are in scope.
+    let key = mapping.key.iter().take(1).map(|key| &key.source);
+    let is_update = sql::all(key.map(|key| format!("old.{key} is distinct from null")));
     let conditions: Vec<String> = groups
         .iter()
         .map(|group| {
             if group.stands_for.is_empty() {
-                IS_UPDATE.to_owned()
+                is_update.clone()
             } else {
-                format!("{IS_UPDATE} and {}", untouched(&group.stands_for))
+                format!("{is_update} and {}", untouched(&group.stands_for))
             }
         })
         .collect();

@@ -74,6 +74,7 @@ fn lock_current_keys(mapping: &Mapping) -> String {
 const NOT_INSERT: &str = "tg_op operator(pg_catalog.<>) 'INSERT'";
 const NOT_DELETE: &str = "tg_op operator(pg_catalog.<>) 'DELETE'";
 const IS_INSERT: &str = "tg_op operator(pg_catalog.=) 'INSERT'";
+/// What an event is. Only where no column is in scope: one may be called `tg_op`.
 pub(crate) const IS_DELETE: &str = "tg_op operator(pg_catalog.=) 'DELETE'";
 pub(crate) const IS_UPDATE: &str = "tg_op operator(pg_catalog.=) 'UPDATE'";
 

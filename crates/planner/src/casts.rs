@@ -13,11 +13,13 @@ pub(crate) fn totality(from: &ColumnType, to: &ColumnType) -> Totality {
     if to.domain.as_ref().is_some_and(|domain| domain.constrained) && from.sql_type != to.sql_type {
         return Totality::Partial;
     }
-    let total = from.sql_type == to.sql_type
+    // Every type has an output function, and text holds what it says. A type that is not PostgreSQL's
+    // own may have a cast to text besides, which does what its owner likes.
+    let to_text = to.builtin() == Some("text") && is_own(from);
+    let total = to_text
+        || from.sql_type == to.sql_type
         || match (from.builtin(), to.builtin()) {
-            // Every type has an output function, and text holds what it says.
-            (_, Some("text"))
-            | (Some("int2"), Some("int4" | "int8"))
+            (Some("int2"), Some("int4" | "int8"))
             | (Some("int4"), Some("int8"))
             | (Some("float4"), Some("float8"))
             | (Some("cidr"), Some("inet"))
@@ -39,6 +41,13 @@ pub(crate) fn totality(from: &ColumnType, to: &ColumnType) -> Totality {
     } else {
         Totality::Partial
     }
+}
+
+/// Whether a type, or what is below a domain, is one of PostgreSQL's own.
+fn is_own(column_type: &ColumnType) -> bool {
+    column_type.builtin().is_some()
+        // Names of other schemas are printed with them.
+        || (column_type.domain.as_ref()).is_some_and(|domain| !domain.base_type.contains('.'))
 }
 
 /// Whether different values stay different under the equality of the type that they are cast to.

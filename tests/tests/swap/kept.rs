@@ -65,6 +65,24 @@ async fn a_value_is_kept_until_what_it_was_made_into_is_written() -> Result<()> 
     Ok(())
 }
 
+/// In the upsert that keeps, columns are in scope beside the trigger's own variables.
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_may_be_called_like_a_triggers_variables() -> Result<()> {
+    let columns = "alter table public.items add tg_op text, add old text, add new text, add tg_name text; \
+                   update public.items set v = 'Madonna'";
+    let way = cut_over(columns, &[SPLIT]).await?;
+    let app = way.app("app").await?;
+    app.run(
+        "update public.items set tg_op = 'INSERT' where id = 1; \
+         insert into public.items (id, head, tail, tg_op, old) values (5001, 'Cher', '', 'UPDATE', 'x')",
+    )
+    .await?;
+    let all = "concat(v, tg_op, old)";
+    assert_eq!(old(&way, all, 1).await?.as_deref(), Some("MadonnaINSERT"));
+    assert_eq!(old(&way, all, 5001).await?.as_deref(), Some("Cher UPDATEx"));
+    back(&way).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn digits_that_a_cast_has_cut_off_are_kept() -> Result<()> {
     let price = "alter table public.items add price numeric(10,2) not null default 1.23";

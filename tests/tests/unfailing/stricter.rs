@@ -58,6 +58,42 @@ async fn a_row_for_which_an_index_of_the_tables_own_fails() -> Result<()> {
     things.roll_back(&engine, Loss::Refused).await
 }
 
+/// It fits on a page beside an integer, and not beside a bigint.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_too_large_for_a_page() -> Result<()> {
+    let plain = "alter table public.things alter note set storage plain";
+    let things = Things::create(&format!("{TABLE}; {plain}")).await?;
+    let engine = things.scene.engine().await?;
+    let operation = "  - change_type: { column: n, type: bigint }";
+    things.expand(&engine, operation).await?;
+    things
+        .app
+        .run("insert into public.things values (1001, 1, repeat('x', 8124))")
+        .await?;
+    assert_eq!(things.refused().await?, 1);
+    things.roll_back(&engine, Loss::Refused).await
+}
+
+/// The owner of a type says how it is made a text.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_a_cast_of_its_types_own_refuses() -> Result<()> {
+    let mood = "create type public.mood as enum ('sad', 'bad'); \
+                create function public.told(public.mood) returns text language sql immutable \
+                  as $$ select (1 / (case when $1 = 'bad' then 0 else 1 end))::text $$; \
+                create cast (public.mood as text) with function public.told as assignment";
+    let table = "alter table public.things add mood public.mood default 'sad'";
+    let things = Things::create(&format!("{mood}; {TABLE}; {table}")).await?;
+    let engine = things.accepting().await?;
+    let operation = "  - change_type: { column: mood, type: text, down: \"'sad'::public.mood\" }";
+    things.expand(&engine, operation).await?;
+    things
+        .app
+        .run("insert into public.things values (1001, 1, 'a', 'bad')")
+        .await?;
+    assert_eq!(things.refused().await?, 1);
+    things.roll_back(&engine, Loss::Refused).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_for_which_an_added_columns_default_fails() -> Result<()> {
     let things = Things::create(TABLE).await?;

@@ -8,7 +8,7 @@
 use crossfade_dual_write::MirrorConstraints;
 use crossfade_plan::Ident;
 use crossfade_plan::mapping::{Image, Totality, Value};
-use crossfade_postgres::catalog::{Column, Index, KeyValue};
+use crossfade_postgres::catalog::{Column, Index, KeyValue, Storage, TypeKind};
 use crossfade_postgres::rule;
 use squawk_lexer::TokenKind;
 
@@ -16,7 +16,7 @@ use super::blueprint::Blueprint;
 use crate::casts;
 use crate::column_type::ColumnType;
 use crate::index_definition::IndexDefinition;
-use crate::target::{AddedIndex, AddedKey};
+use crate::target::{AddedIndex, AddedKey, TargetColumn};
 use crate::tokens;
 
 impl Blueprint<'_> {
@@ -50,6 +50,7 @@ impl Blueprint<'_> {
                 || checks
                 || !target.checks.is_empty()
                 || carried
+                || !self.rows_fit()
                 || target
                     .indexes
                     .iter()
@@ -78,7 +79,30 @@ impl Blueprint<'_> {
                 left_out && left_out_can_fail(&ColumnType::of(column), default)
             }
         });
-        self.verdict(indexes || columns)
+        self.verdict(indexes || columns || !self.rows_fit_back())
+    }
+
+    /// Whether a row of the source fits on a page of the target: it is no larger, or it can't be large.
+    fn rows_fit(&self) -> bool {
+        let columns = &self.target.columns;
+        let as_it_is = |image: &Image| matches!(image.value, Value::Column(_));
+        let copied = (columns.iter()).all(|column| {
+            column.carries.is_some()
+                && (self.mapping.forward_image(&column.name)).is_none_or(as_it_is)
+        });
+        let small = |column: &TargetColumn<'_>| {
+            let storage = column.carries.filter(|_| !column.retyped);
+            is_small(&column.column_type, storage.map(|old| old.storage))
+        };
+        copied || (columns.len() <= COLUMNS_THAT_FIT && columns.iter().all(small))
+    }
+
+    /// The same of a row of the target on a page of the source.
+    fn rows_fit_back(&self) -> bool {
+        let columns = &self.target.source.columns;
+        let copied = (columns.iter()).all(|column| self.copied_back(&column.name));
+        let small = |column: &Column| is_small(&ColumnType::of(column), Some(column.storage));
+        copied || (columns.len() <= COLUMNS_THAT_FIT && columns.iter().all(small))
     }
 
     fn verdict(&self, can_fail: bool) -> MirrorConstraints {
@@ -191,6 +215,22 @@ impl Blueprint<'_> {
             column.generated.is_some() && column.carries.is_some_and(|old| old.name == *source)
         })
     }
+}
+
+/// So many columns of at most 32 bytes fit on a page of 8 kB, whatever is in them.
+const COLUMNS_THAT_FIT: usize = 200;
+
+/// Whether a value takes no more than 32 bytes of its row, its alignment included: it has no more, or
+/// it can be put out of line.
+fn is_small(column_type: &ColumnType, storage: Option<Storage>) -> bool {
+    const LONG: [&str; 7] = [
+        "text", "varchar", "bpchar", "bytea", "json", "jsonb", "numeric",
+    ];
+    let put_out_of_line = match storage {
+        Some(storage) => storage != Storage::Plain,
+        None => (column_type.builtin()).is_some_and(|name| LONG.contains(&name)),
+    };
+    put_out_of_line || is_of_fixed_size(column_type) || column_type.kind == TypeKind::Enum
 }
 
 /// Whether a value of the type has a length that no value exceeds, well below what an index takes.
