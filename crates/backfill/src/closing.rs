@@ -255,8 +255,8 @@ async fn look(job: &Job, place: Place) -> Result<Look, BackfillError> {
     }
     failpoint::hit("backfill/missing-found");
     match isolate::copy_piece(job, filenode, (from, to)).await {
-        Ok(true) => {}
-        Ok(false) => return Ok(Look::Rewritten),
+        Ok(Some(_)) => {}
+        Ok(None) => return Ok(Look::Rewritten),
         Err(error) if error.class() == ErrorClass::Row => {
             isolate::copy_around_refused(job, filenode, (from, to)).await?;
         }

@@ -17,7 +17,7 @@ use crate::worker::Failures;
 pub(crate) async fn run(job: &Job, range: &Range, end: BlockNumber) -> Result<(), BackfillError> {
     let place = (Tid::start_of(range.position.0), Tid::start_of(end.0));
     match copy_around_refused(job, range.filenode.0, place).await? {
-        Isolation::Done => move_on(job, range, end).await,
+        Isolation::Done { copied } => move_on(job, range, end, copied).await,
         // The range stays where it was: the next claim finds out what is the matter.
         Isolation::Abandoned => Ok(()),
     }
@@ -27,7 +27,10 @@ pub(crate) async fn run(job: &Job, range: &Range, end: BlockNumber) -> Result<()
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isolation {
     /// Each row was copied, skipped as held by others, or recorded.
-    Done,
+    Done {
+        /// Rows that were copied.
+        copied: u64,
+    },
     /// It was told to stop, or the table was rewritten.
     Abandoned,
 }
@@ -43,13 +46,17 @@ pub(crate) async fn copy_around_refused(
 ) -> Result<Isolation, BackfillError> {
     let mut pieces = vec![place];
     let mut failures = Failures::default();
+    let mut copied = 0;
     while let Some((from, to)) = pieces.pop() {
         if job.stop.is_cancelled() {
             return Ok(Isolation::Abandoned);
         }
         match copy_piece(job, filenode, (from, to)).await {
-            Ok(true) => failures.clear(),
-            Ok(false) => return Ok(Isolation::Abandoned),
+            Ok(Some(rows)) => {
+                failures.clear();
+                copied += rows;
+            }
+            Ok(None) => return Ok(Isolation::Abandoned),
             Err(error) if error.class() == ErrorClass::Row => match from.middle(to) {
                 Some(middle) => pieces.extend([(middle, to), (from, middle)]),
                 None => record(job, filenode, from, &error).await?,
@@ -60,15 +67,15 @@ pub(crate) async fn copy_around_refused(
             }
         }
     }
-    Ok(Isolation::Done)
+    Ok(Isolation::Done { copied })
 }
 
-/// Copies one piece; `false` where the table was rewritten.
+/// Copies one piece and returns how many rows of it; `None` where the table was rewritten.
 pub(crate) async fn copy_piece(
     job: &Job,
     filenode: u32,
     bounds: (Tid, Tid),
-) -> Result<bool, BackfillError> {
+) -> Result<Option<u64>, BackfillError> {
     let settings = chunk_settings();
     let transaction = job
         .store
@@ -76,19 +83,19 @@ pub(crate) async fn copy_piece(
         .await?;
     let copied = async {
         if !lock_source(job, &transaction, filenode).await? {
-            return Ok::<bool, BackfillError>(false);
+            return Ok::<_, BackfillError>(None);
         }
-        copy_rows(job, &transaction, bounds, Existing::Kept).await?;
-        Ok(true)
+        let copied = copy_rows(job, &transaction, bounds, Existing::Kept).await?;
+        Ok(Some(copied.inserted))
     };
     match copied.await {
-        Ok(true) => {
+        Ok(Some(rows)) => {
             transaction.commit().await?;
-            Ok(true)
+            Ok(Some(rows))
         }
-        Ok(false) => {
+        Ok(None) => {
             transaction.rollback().await?;
-            Ok(false)
+            Ok(None)
         }
         Err(error) => Err(abandon(transaction, error).await),
     }
@@ -138,24 +145,28 @@ async fn record(
             column: query_error.column(),
             constraint: query_error.constraint(),
         };
-        job.store
+        let is_new = job
+            .store
             .record_row_error(&transaction, &job.name, Direction::Forward, new)
             .await?;
         let found = job
             .store
             .row_error_count(&transaction, &job.name, Direction::Forward)
             .await?;
-        Ok(Some((key, found)))
+        Ok(Some((key, found, is_new)))
     };
     let recorded = match recorded.await {
         Ok(recorded) => recorded,
         Err(error) => return Err(abandon(transaction, error).await),
     };
     transaction.commit().await?;
-    let Some((key, found)) = recorded else {
+    let Some((key, found, is_new)) = recorded else {
         return Ok(());
     };
-    job.events.emit(Event::RowError { key, sqlstate });
+    // Another worker may have come to the same row.
+    if is_new {
+        job.events.emit(Event::RowError { key, sqlstate });
+    }
     let found = u64::try_from(found).unwrap_or(u64::MAX);
     if found > job.settings.max_errors && rule::holds("backfill/max-errors") {
         return Err(BackfillError::TooManyRowErrors {
@@ -167,7 +178,12 @@ async fn record(
 }
 
 /// Moves the range on, if it still stands where it did.
-async fn move_on(job: &Job, range: &Range, end: BlockNumber) -> Result<(), BackfillError> {
+async fn move_on(
+    job: &Job,
+    range: &Range,
+    end: BlockNumber,
+    copied: u64,
+) -> Result<(), BackfillError> {
     let settings = chunk_settings();
     let transaction = job
         .store
@@ -182,7 +198,7 @@ async fn move_on(job: &Job, range: &Range, end: BlockNumber) -> Result<(), Backf
             Some(claimed) if claimed.id == range.id && claimed.position == range.position => {
                 let checkpoint = Checkpoint {
                     position: end,
-                    rows: 0,
+                    rows: copied,
                     complete: false,
                 };
                 job.store

@@ -6,7 +6,7 @@ use crossfade_plan::MigrationName;
 use crossfade_postgres::Queries;
 use crossfade_state::{MigrationRecord, Store};
 
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, too_late};
 use crate::plan_source::PlanSource;
 
 /// The name that `given` means.
@@ -36,6 +36,19 @@ pub(crate) async fn find(
     name: &MigrationName,
 ) -> Result<MigrationRecord, Failure> {
     store.find(on, name).await?.ok_or_else(|| unknown(name))
+}
+
+/// The same, of a migration to which something can still happen.
+pub(crate) async fn find_open(
+    store: &Store,
+    on: &impl Queries,
+    name: &MigrationName,
+) -> Result<MigrationRecord, Failure> {
+    let record = find(store, on, name).await?;
+    if record.stage.is_final() {
+        return Err(too_late(record.stage));
+    }
+    Ok(record)
 }
 
 /// No migration of that name is registered.

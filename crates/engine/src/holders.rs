@@ -69,7 +69,7 @@ pub(crate) async fn wait_for_long_ones(
 fn waiting(long: &[i32]) -> Wait {
     let named: Vec<String> = long.iter().take(5).map(i32::to_string).collect();
     Wait {
-        reason: "transactions have held the tables for long".to_owned(),
+        reason: "transactions that have held the tables for long".to_owned(),
         metric: None,
         value: Some(format!("process {}", named.join(", "))),
         threshold: None,

@@ -16,7 +16,8 @@ const RECORD: &str = "\
     on conflict (migration, direction, key_hash) do update \
        set sqlstate = excluded.sqlstate, column_name = excluded.column_name, \
            constraint_name = excluded.constraint_name, \
-           last_at = pg_catalog.clock_timestamp(), times = e.times + 1";
+           last_at = pg_catalog.clock_timestamp(), times = e.times + 1 \
+    returning times = 1";
 
 const CLEAR: &str = "\
     delete from {state}.row_error \
@@ -62,27 +63,32 @@ pub struct RowError {
 }
 
 impl Store {
-    /// Records that a row was refused, or that it was again.
+    /// Records that a row was refused, or that it was again; whether it is the first time.
     pub async fn record_row_error(
         &self,
         on: &impl Queries,
         migration: &MigrationName,
         direction: Direction,
         error: NewRowError<'_>,
-    ) -> Result<(), StateError> {
-        on.execute(
-            &self.sql(RECORD),
-            &[
-                (&migration.as_str(), Type::TEXT),
-                (&direction.as_str(), Type::TEXT),
-                (&error.key, Type::TEXT_ARRAY),
-                (&error.sqlstate, Type::TEXT),
-                (&error.column, Type::TEXT),
-                (&error.constraint, Type::TEXT),
-            ],
-        )
-        .await?;
-        Ok(())
+    ) -> Result<bool, StateError> {
+        let row = on
+            .query_opt(
+                &self.sql(RECORD),
+                &[
+                    (&migration.as_str(), Type::TEXT),
+                    (&direction.as_str(), Type::TEXT),
+                    (&error.key, Type::TEXT_ARRAY),
+                    (&error.sqlstate, Type::TEXT),
+                    (&error.column, Type::TEXT),
+                    (&error.constraint, Type::TEXT),
+                ],
+            )
+            .await?;
+        match row {
+            Some(row) => Ok(row.try_get(0)?),
+            // The statement returns the row that it has written.
+            None => Ok(false),
+        }
     }
 
     /// Forgets a refusal, in the transaction that stored the row, or found that it is gone. Returns

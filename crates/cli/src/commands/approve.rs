@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
     let name = migration::name(&arguments.migration)?;
     let store = state::for_change(settings, &name, "approve").await?;
     let session = store.session("approve").await?;
-    let record = migration::find(&store, &session, &name).await?;
+    let record = migration::find_open(&store, &session, &name).await?;
     let plan = store.plan(&session, record.id).await?;
     let asked = plan
         .file

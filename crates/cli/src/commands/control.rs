@@ -51,7 +51,7 @@ pub(crate) async fn run(
     let name = migration::name(&arguments.migration)?;
     let store = state::for_change(settings, &name, command).await?;
     let session = store.session(command).await?;
-    let id = migration::find(&store, &session, &name).await?.id;
+    let id = migration::find_open(&store, &session, &name).await?.id;
     let actor = state::actor();
     let changed: Result<bool, StateError> = match change {
         Change::Pause => store.pause(id, &actor).await,
@@ -68,8 +68,8 @@ pub(crate) async fn run(
         hold: control.hold,
     };
     arguments.format.print(command, &printed, || {
-        let already = if changed { "" } else { " already" };
-        output::sentence(&format!("{name} is{already} {}.", change.outcome()))
+        let already = if changed { "" } else { ", as it was" };
+        output::sentence(&format!("{name} is {}{already}.", change.outcome()))
     })?;
     Ok(Exit::Done)
 }
@@ -86,8 +86,8 @@ impl Change {
 
     fn outcome(self) -> &'static str {
         match self {
-            Self::Pause => "to pause: no chunk is begun until `crossfade resume`",
-            Self::Resume => "not to pause",
+            Self::Pause => "paused: no chunk is begun until `crossfade resume`",
+            Self::Resume => "not paused",
             Self::Hold => "on hold: no cutover is begun until `crossfade unhold`",
             Self::Unhold => "not on hold",
         }

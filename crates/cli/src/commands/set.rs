@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: &Arguments, settings: &Settings) -> Result<Ex
     let name = migration::name(&arguments.migration)?;
     let store = state::for_change(settings, &name, "set").await?;
     let session = store.session("set").await?;
-    let id = migration::find(&store, &session, &name).await?.id;
+    let id = migration::find_open(&store, &session, &name).await?.id;
     let changed = store.set(id, &state::actor(), key, value.as_ref()).await?;
     let control = store.control(&session, id).await?;
     let printed = Printed {

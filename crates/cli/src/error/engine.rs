@@ -77,9 +77,8 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
             reaching(needed)
         )),
         EngineError::TooLate {
-            found: Stage::RolledBack,
-        } => Failure::of(Code::TooLate, &error)
-            .next("It was rolled back: `crossfade expand` with its plan file registers it anew."),
+            found: found @ Stage::RolledBack,
+        } => too_late(found),
         EngineError::TooLate {
             found: Stage::RollingBack,
         } => Failure::of(Code::TooLate, &error).next(format!(
@@ -111,6 +110,16 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
             let code = code(&error);
             Failure::of(code, &error)
         }
+    }
+}
+
+/// What cannot be done any more in stage `found`.
+pub(crate) fn too_late(found: Stage) -> Failure {
+    let failure = Failure::of(Code::TooLate, &EngineError::TooLate { found });
+    if found == Stage::RolledBack {
+        failure.next("It was rolled back: `crossfade expand` with its plan file registers it anew.")
+    } else {
+        failure
     }
 }
 

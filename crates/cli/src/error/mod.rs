@@ -14,7 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use engine::engine_failure;
+pub(crate) use engine::{engine_failure, too_late};
 pub(crate) use failure::{Failure, Label, Place};
 pub(crate) use json::as_json;
 pub(crate) use plan::{no_such_table, plan_failure};

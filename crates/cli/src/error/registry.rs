@@ -238,7 +238,7 @@ codes! {
     Gap = "E0054", Gate,
         title: "dual-write had a gap",
         state: "No row was changed by this command; writes may have passed one side by. If both sides had been proved to be equal, that is void, and the stage is backfilled.",
-        next: "`crossfade verify` shows what was missed; triggers that are gone take `crossfade rollback` and a new start.";
+        next: "A trigger that is there and only disabled: `alter table ... enable always trigger ...` with its name, then this command again, and `crossfade verify` finds what it missed. One that is gone or does something else takes `crossfade rollback` and a new start.";
     GateShut = "E0055", Gate,
         title: "what the cutover needs is not proved",
         state: GATE_STAYS,

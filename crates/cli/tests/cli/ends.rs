@@ -357,6 +357,46 @@ async fn verify_names_what_it_does_not_compare() -> Result<()> {
 }
 
 /// Only reading all of it would tell whether the texts can be read.
+/// The tables of PostgreSQL and of the state are nobody's to migrate, and nobody is told to become a
+/// superuser for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn preflight_refuses_what_is_no_applications_table() -> Result<()> {
+    let scene = Scene::create(10).await?;
+    scene.ends(0, "init")?;
+    scene
+        .admin
+        .run("create table public.mine (id integer primary key)")
+        .await?;
+    for (table, check, why) in [
+        (
+            "crossfade.event",
+            "kind",
+            "the state of the migrations is kept in it",
+        ),
+        ("pg_catalog.pg_class", "kind", "it is PostgreSQL's own"),
+        (
+            "public.mine",
+            "role",
+            "a member of that role would be one, too",
+        ),
+    ] {
+        let plan = format!(
+            "name: other\ntable: {table}\noperations:\n  - add_column: {{ name: more, type: integer }}\n"
+        );
+        scene.write("other.yaml", &plan)?;
+        let result = scene.result(7, "preflight other.yaml --accept-unknown disk")?;
+        let findings = result["findings"].as_array().ok_or("findings")?;
+        let found = findings.iter().find(|finding| finding["check"] == check);
+        let found = found.ok_or("the check")?;
+        assert_eq!(found["outcome"], "fail", "{table}: {result}");
+        let message = found["message"].as_str().ok_or("a message")?;
+        assert!(message.contains(why), "{table}: {message}");
+        let remedy = found["remedy"].as_str().unwrap_or_default();
+        assert!(!remedy.contains("crossfade grants"), "{table}: {remedy}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn preflight_does_not_trust_bytes_for_text() -> Result<()> {
     let scene = Scene::create(1).await?;

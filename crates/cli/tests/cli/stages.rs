@@ -4,7 +4,7 @@ use crossfade_testkit::Result;
 use serde_json::{Value, json};
 
 use crate::program::Run;
-use crate::scene::Scene;
+use crate::scene::{Scene, leads_to};
 
 /// Replaces what differs from run to run: lengths of time, and how busy the server is.
 fn steady(run: &Run) -> String {
@@ -138,7 +138,16 @@ async fn a_rollback_from_every_stage_leaves_nothing_and_is_final() -> Result<()>
     }
     // Nobody begins it anew by accident: a scheduler's `run` stops here.
     scene.fails(7, "E0044", "run orders.yaml --accept-unknown disk")?;
-    scene.fails(7, "E0044", "backfill orders")?;
+    for line in [
+        "backfill orders",
+        "pause orders",
+        "hold orders",
+        "set orders batch_size=300",
+        "approve orders --role technical",
+    ] {
+        let error = scene.fails(7, "E0044", line)?;
+        leads_to(&error, "crossfade expand");
+    }
     Ok(())
 }
 

@@ -6,10 +6,16 @@ use super::{Context, Finding, Outcome};
 
 const CHECK: &str = "kind";
 
-/// An ordinary, permanent table that belongs to nobody's extension.
+/// An ordinary, permanent table that belongs to nobody's extension, nor to PostgreSQL or to us.
 pub(super) fn check(context: &Context<'_>) -> Finding {
     let table = &context.expansion.table;
-    let refused = if table.kind != RelationKind::Ordinary {
+    let schema = table.name.schema.as_str();
+    let state = (context.store).is_some_and(|store| store.schema().as_str() == schema);
+    let refused = if state {
+        Some("the state of the migrations is kept in it".to_owned())
+    } else if schema.starts_with("pg_") || schema == "information_schema" {
+        Some("it is PostgreSQL's own".to_owned())
+    } else if table.kind != RelationKind::Ordinary {
         Some("it is no ordinary table".to_owned())
     } else if table.persistence != Persistence::Permanent {
         Some("it is unlogged or temporary".to_owned())

@@ -9,6 +9,8 @@ use crate::error::EngineError;
 const CHECK: &str = "role";
 
 const MEMBER: &str = "select pg_catalog.pg_has_role($1::text::pg_catalog.name, 'usage')";
+const IS_SUPERUSER: &str =
+    "select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = $1::text::pg_catalog.name";
 const OF_SCHEMA: &str = "select pg_catalog.has_schema_privilege($1::text::pg_catalog.name, $2, $3)";
 const MAY_CREATE: &str = "select pg_catalog.has_schema_privilege($1, 'create')";
 
@@ -37,6 +39,17 @@ pub(super) async fn check(context: &Context<'_>) -> Result<Finding, EngineError>
         value(context, OF_SCHEMA, &params).await
     };
     let member: bool = value(context, MEMBER, &[(&owner, Type::TEXT)]).await?;
+    if !member && value(context, IS_SUPERUSER, &[(&owner, Type::TEXT)]).await? {
+        let message = format!(
+            "the table belongs to {}, a superuser: a member of that role would be one, too",
+            table.owner
+        );
+        let remedy = format!(
+            "give the table to a role with fewer rights (alter table {} owner to ...)",
+            table.name
+        );
+        return Ok(Finding::of(CHECK, Outcome::Fail, message, remedy));
+    }
     if !member {
         let message = format!("the role is no member of the table's owner {}", table.owner);
         return Ok(Finding::of(CHECK, Outcome::Fail, message, remedy));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossfade_plan::event::Event;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::picture::{Picture, wait_text};
+use super::picture::{Picture, waiting_for};
 
 /// A bar for a step whose rows can be estimated, and a spinner for any other.
 ///
@@ -68,7 +68,7 @@ impl Bar {
 
 fn message(picture: &Picture) -> String {
     if let Some(wait) = &picture.wait {
-        return format!("waiting for {}", wait_text(wait));
+        return waiting_for(wait);
     }
     match picture.rows_parts().split_first() {
         Some((done, [])) => done.clone(),

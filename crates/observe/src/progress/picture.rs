@@ -39,11 +39,15 @@ impl Picture {
                     .as_ref()
                     .is_none_or(|old| old.reason != wait.reason);
                 self.wait = Some(wait.clone());
-                return is_news.then(|| format!("waiting for {}", wait_text(wait)));
+                return is_news.then(|| waiting_for(wait));
             }
             Event::Resumed => {
                 let wait = self.wait.take()?;
-                return Some(format!("going on after waiting for {}", wait.reason));
+                return Some(if wait.reason == PAUSED {
+                    "going on after the pause".to_owned()
+                } else {
+                    format!("going on after waiting for {}", wait.reason)
+                });
             }
             Event::Retry { .. } => self.retries += 1,
             Event::LockAttempt { attempt, granted } => {
@@ -123,6 +127,18 @@ impl Picture {
             .map(|(what, number)| format!("{what} {}", quantity::count(number)))
             .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// What a throttle calls a pause that somebody has asked for: nothing to wait for by itself.
+const PAUSED: &str = "paused";
+
+/// The same as a sentence.
+pub(crate) fn waiting_for(wait: &Wait) -> String {
+    if wait.reason == PAUSED {
+        "paused, until `crossfade resume`".to_owned()
+    } else {
+        format!("waiting for {}", wait_text(wait))
     }
 }
 
