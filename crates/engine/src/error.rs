@@ -121,7 +121,7 @@ pub enum EngineError {
     #[error(transparent)]
     Verify(#[from] VerifyError),
     /// The soak time of the plan is not over.
-    #[error("the soak time is not over, {left:?} are left")]
+    #[error("the soak time is not over, {} seconds are left", left.as_secs())]
     Soaking {
         /// What is left of it.
         left: std::time::Duration,

@@ -19,6 +19,12 @@ pub fn count(number: u64) -> String {
     groups.join(",")
 }
 
+/// `1 row`, `2,000 rows`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// Rows a second, without digits that nobody needs: `12,300 rows/s`, `0.4 rows/s`.
 pub fn rate(rows: f64) -> String {
     if rows < 10.0 {

@@ -11,7 +11,8 @@ pub enum ErrorClass {
     /// The connection or the server went away, or there is no room for one more: connect anew,
     /// prove that the lease, the triggers and the table are what they were, go on.
     Reconnect,
-    /// A value that does not fit (22xxx, 23xxx): a matter of one row.
+    /// A value that does not fit (22xxx, 23xxx), or a row or an index entry that is too large (54000):
+    /// a matter of one row.
     Row,
     /// Authentication or a missing privilege.
     Privilege,
@@ -29,6 +30,7 @@ pub fn classify(state: &SqlState) -> ErrorClass {
             ErrorClass::Reconnect
         }
         "42501" => ErrorClass::Privilege,
+        "54000" => ErrorClass::Row,
         _ => match code.get(..2) {
             Some("08") => ErrorClass::Reconnect,
             // P0 is what a function raises by itself, mostly for a row that it does not like.
@@ -90,6 +92,8 @@ mod tests {
             ("22003", ErrorClass::Row),
             ("23505", ErrorClass::Row),
             ("P0001", ErrorClass::Row),
+            ("54000", ErrorClass::Row),
+            ("54011", ErrorClass::Unknown),
             ("42501", ErrorClass::Privilege),
             ("28P01", ErrorClass::Privilege),
             ("XX000", ErrorClass::Unknown),

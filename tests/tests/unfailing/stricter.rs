@@ -61,7 +61,8 @@ async fn a_row_for_which_an_index_of_the_tables_own_fails() -> Result<()> {
 /// It fits on a page beside an integer, and not beside a bigint.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_is_too_large_for_a_page() -> Result<()> {
-    let plain = "alter table public.things alter note set storage plain";
+    let plain = "alter table public.things alter note set storage plain; \
+                 insert into public.things values (1000, 1, repeat('x', 8124))";
     let things = Things::create(&format!("{TABLE}; {plain}")).await?;
     let engine = things.scene.engine().await?;
     let operation = "  - change_type: { column: n, type: bigint }";
@@ -71,6 +72,9 @@ async fn a_row_that_is_too_large_for_a_page() -> Result<()> {
         .run("insert into public.things values (1001, 1, repeat('x', 8124))")
         .await?;
     assert_eq!(things.refused().await?, 1);
+    // And one that was there before is recorded, too.
+    engine.backfill(&things.name).await?;
+    assert_eq!(things.refused().await?, 2);
     things.roll_back(&engine, Loss::Refused).await
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crossfade_backfill::BackfillError;
 use crossfade_engine::{EngineError, Shut, Side, preflight};
+use crossfade_observe::quantity;
 use crossfade_plan::hazard::Hazard;
 use crossfade_plan::{MigrationName, Stage};
 use crossfade_postgres::{ErrorClass, QueryError};
@@ -84,6 +85,10 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
         } => Failure::of(Code::TooLate, &error).next(format!(
             "It is being rolled back: `crossfade rollback {name}` drops what is left of it."
         )),
+        EngineError::Soaking { left } => Failure::new(
+            Code::Soaking,
+            format!("the soak time is not over, {} are left", quantity::duration(left)),
+        ),
         EngineError::GateShut(ref shut) => gate_shut(shut, &error, name),
         EngineError::WindowClosed(_) => Failure::of(Code::WindowClosed, &error).next(format!(
             "Look at those rows in the state's table reverse_loss; `{again} --accept-loss` goes \
@@ -128,7 +133,6 @@ fn code(error: &EngineError) -> Code {
         EngineError::NotTheReviewedPlan => Code::NotTheReviewedPlan,
         EngineError::TooLate { .. } => Code::TooLate,
         EngineError::Gap(_) => Code::Gap,
-        EngineError::Soaking { .. } => Code::Soaking,
         EngineError::StillBuilding { .. } | EngineError::BuildInTheWay { .. } => {
             Code::StillBuilding
         }

@@ -43,6 +43,16 @@ async fn a_password_command_makes_the_password() -> Result<()> {
     Ok(())
 }
 
+/// What is said of an encrypted connection is said of one that is there.
+#[tokio::test]
+async fn nothing_is_told_of_a_connection_that_does_not_come_about() -> Result<()> {
+    let nowhere = "postgresql://nobody@127.0.0.1:1/none?sslmode=require";
+    let failed = Program::new("list").url(nowhere).run()?;
+    assert_eq!(failed.code, Some(8), "{failed:?}");
+    assert!(!failed.stderr.contains("encrypted"), "{failed:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn variables_of_libpq_are_enough() -> Result<()> {
     let database = TestDatabase::create().await?;

@@ -308,10 +308,14 @@ async fn nothing_is_proved_of_an_invariant_that_cannot_run() -> Result<()> {
 async fn a_way_back_that_would_lose_writes_is_closed() -> Result<()> {
     let scene = Scene::create(10).await?;
     scene.up_to("cutover")?;
+    assert_eq!(scene.status()?["way_back"]["writes"], 0);
     scene
         .admin
         .run("insert into public.orders (id, total) values (5000000000, 1)")
         .await?;
+    assert_eq!(scene.status()?["way_back"]["writes"], 1);
+    let shown = scene.ends(0, "status orders")?.shown();
+    assert!(shown.contains("would lose 1 write, to 1 row"), "{shown}");
     let error = scene.fails(6, "E0063", "rollback orders --yes")?;
     leads_to(&error, "crossfade rollback orders --accept-loss");
     let result = scene.result(0, "rollback orders --yes --accept-loss")?;

@@ -8,4 +8,4 @@ mod view;
 
 pub use read::read_status;
 pub use text::status_lines;
-pub use view::{RunnerView, StatusView, VerificationView};
+pub use view::{RunnerView, StatusView, VerificationView, WayBackView};

@@ -7,7 +7,7 @@ use crossfade_state::{MigrationRecord, RangeProgress, StateError, Store};
 use serde_json::Value;
 
 use super::next::next;
-use super::view::{RunnerView, StatusView, VerificationView};
+use super::view::{RunnerView, StatusView, VerificationView, WayBackView};
 
 /// The kinds of events, as the engine records them, that tell what a runner is at: the `type` of
 /// [`Event::Progress`], [`Event::Waiting`] and [`Event::Resumed`], the rest of the event as data.
@@ -83,6 +83,7 @@ pub async fn read_status(
                 valid: verification.valid,
             })
         }),
+        way_back: way_back(store, on, migration).await?,
         paused: control.paused,
         hold: control.hold,
         error,
@@ -104,6 +105,23 @@ fn wait_for(reason: String) -> Wait {
         value: None,
         threshold: None,
     }
+}
+
+async fn way_back(
+    store: &Store,
+    on: &impl Queries,
+    migration: &MigrationRecord,
+) -> Result<Option<WayBackView>, StateError> {
+    if migration.stage != Stage::CutOver {
+        return Ok(None);
+    }
+    let loss = store.reverse_loss(on, migration.id).await?;
+    let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+    Ok(Some(WayBackView {
+        rows: count(loss.map(|loss| loss.rows)).unwrap_or(0),
+        writes: count(loss.map(|loss| loss.writes)).unwrap_or(0),
+        since: loss.map(|loss| loss.since),
+    }))
 }
 
 fn dual_write_since(migration: &MigrationRecord) -> Option<jiff::Timestamp> {

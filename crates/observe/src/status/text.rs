@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::read::is_copying;
-use super::view::StatusView;
+use super::view::{StatusView, WayBackView};
 use crate::progress::wait_text;
 use crate::quantity;
 
@@ -26,6 +26,7 @@ pub fn status_lines(view: &StatusView) -> Vec<(&'static str, String)> {
                 .map(|at| format!("active since {}", time(at))),
         ),
         ("verified", verification(view)),
+        ("way back", view.way_back.map(way_back)),
         ("error", view.error.clone()),
         ("next", view.next.clone()),
     ];
@@ -71,6 +72,15 @@ fn rate(view: &StatusView) -> Option<String> {
         ),
         None => rate,
     })
+}
+
+fn way_back(way: WayBackView) -> String {
+    let Some(since) = way.since else {
+        return "open, nothing would be lost".to_owned();
+    };
+    let writes = quantity::counted(way.writes, "write");
+    let rows = quantity::counted(way.rows, "row");
+    format!("would lose {writes}, to {rows}, since {}", time(since))
 }
 
 fn runner(view: &StatusView) -> Option<String> {
@@ -131,6 +141,7 @@ mod tests {
             runner: None,
             dual_write_since: None,
             verification: None,
+            way_back: None,
             paused: false,
             hold: false,
             error: None,

@@ -35,6 +35,8 @@ pub struct StatusView {
     pub dual_write_since: Option<Timestamp>,
     /// The last verification that ended.
     pub verification: Option<VerificationView>,
+    /// What going back would lose; `None` where there is no swap to go back from.
+    pub way_back: Option<WayBackView>,
     /// Whether no chunk is to begin.
     pub paused: bool,
     /// Whether no cutover is to begin.
@@ -58,6 +60,17 @@ pub struct RunnerView {
     pub heartbeat_at: Timestamp,
     /// Whether it has been silent for so long that another may take over.
     pub expired: bool,
+}
+
+/// What the old side could not take since the cutover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct WayBackView {
+    /// Rows that going back would lose, or bring back as they were.
+    pub rows: u64,
+    /// Writes to them.
+    pub writes: u64,
+    /// Since when; `None` where nothing would be lost.
+    pub since: Option<Timestamp>,
 }
 
 /// A verification that ended.

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
@@ -24,6 +24,8 @@ pub struct Connector {
     password_command: Option<PasswordCommand>,
     tls: MakeRustlsConnect,
     endpoints: Endpoints,
+    /// Done once something was connected.
+    connected: Arc<Once>,
 }
 
 /// How long a server may take for a cancel request where connecting has no limit.
@@ -41,6 +43,7 @@ impl Connector {
             password_command,
             tls,
             endpoints: Endpoints::default(),
+            connected: Arc::new(Once::new()),
         })
     }
 
@@ -78,7 +81,11 @@ impl Connector {
                 Err(error) if servers.peek().is_some() && is_of_one_server(&error) => {
                     tracing::debug!(%server, %error, "next server");
                 }
-                result => return result,
+                Ok(client) => {
+                    (self.connected).call_once(|| tls::warn_of_unchecked(&self.settings.tls));
+                    return Ok(client);
+                }
+                failed => return failed,
             }
         }
     }

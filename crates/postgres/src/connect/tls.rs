@@ -22,12 +22,6 @@ const PROTOCOL: &[u8] = b"postgresql";
 
 /// Builds the TLS client for `settings`; reads the certificate files.
 pub(super) fn client(settings: &TlsSettings) -> Result<MakeRustlsConnect, TlsSetupError> {
-    if settings.mode == SslMode::Require && settings.verification == Verification::None {
-        tracing::warn!(
-            "the connection is encrypted, but the server's certificate is not checked: \
-             set sslmode=verify-full and sslrootcert"
-        );
-    }
     // Named, not the process's default: that one depends on which crates are linked.
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -46,6 +40,16 @@ pub(super) fn client(settings: &TlsSettings) -> Result<MakeRustlsConnect, TlsSet
     };
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// To be said of a connection that is there: before it, nothing is encrypted.
+pub(super) fn warn_of_unchecked(settings: &TlsSettings) {
+    if settings.mode == SslMode::Require && settings.verification == Verification::None {
+        tracing::warn!(
+            "the connection is encrypted, but the server's certificate is not checked: \
+             set sslmode=verify-full and sslrootcert"
+        );
+    }
 }
 
 fn verifier(
