@@ -46,7 +46,7 @@ pub(crate) async fn find_open(
 ) -> Result<MigrationRecord, Failure> {
     let record = find(store, on, name).await?;
     if record.stage.is_final() {
-        return Err(too_late(record.stage));
+        return Err(too_late(record.stage, name));
     }
     Ok(record)
 }

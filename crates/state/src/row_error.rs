@@ -84,11 +84,7 @@ impl Store {
                 ],
             )
             .await?;
-        match row {
-            Some(row) => Ok(row.try_get(0)?),
-            // The statement returns the row that it has written.
-            None => Ok(false),
-        }
+        Ok(only(row).try_get(0)?)
     }
 
     /// Forgets a refusal, in the transaction that stored the row, or found that it is gone. Returns

@@ -12,32 +12,35 @@ const LONG: &str = "(select string_agg(md5(i::text), '') from generate_series(1,
 const TABLE: &str = "create table public.things (id integer primary key, n integer, note text); \
      insert into public.things select i, i, 'note ' || i from generate_series(1, 300) i";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_an_added_index_cannot_hold() -> Result<()> {
-    let things = Things::create(TABLE).await?;
+/// Before the cutover, once the target has all that it will have.
+async fn before_the_cutover(schema: &str, operation: &str, write: &str) -> Result<()> {
+    let things = Things::create(schema).await?;
     let engine = things.scene.engine().await?;
-    let operation = "  - add_index: { name: things_note, columns: [ note ] }";
     things.expand(&engine, operation).await?;
     assert_eq!(engine.backfill(&things.name).await?, DONE);
-    let insert = format!("insert into public.things values (1001, 1, {LONG})");
-    things.app.run(&insert).await?;
+    things.app.run(write).await?;
     assert_eq!(things.refused().await?, 1);
     things.roll_back(&engine, Loss::Refused).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_an_added_index_cannot_hold() -> Result<()> {
+    before_the_cutover(
+        TABLE,
+        "  - add_index: { name: things_note, columns: [ note ] }",
+        &format!("insert into public.things values (1001, 1, {LONG})"),
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_for_which_an_added_indexs_expression_fails() -> Result<()> {
-    let things = Things::create(TABLE).await?;
-    let engine = things.scene.engine().await?;
-    let operation = "  - add_index: { name: things_share, columns: [ { expr: 1000 / n } ] }";
-    things.expand(&engine, operation).await?;
-    assert_eq!(engine.backfill(&things.name).await?, DONE);
-    things
-        .app
-        .run("insert into public.things values (1001, 0, 'none')")
-        .await?;
-    assert_eq!(things.refused().await?, 1);
-    things.roll_back(&engine, Loss::Refused).await
+    before_the_cutover(
+        TABLE,
+        "  - add_index: { name: things_share, columns: [ { expr: 1000 / n } ] }",
+        "insert into public.things values (1001, 0, 'none')",
+    )
+    .await
 }
 
 /// An index that the table had takes what it has seen, not what an expression makes of it.
@@ -45,17 +48,12 @@ async fn a_row_for_which_an_added_indexs_expression_fails() -> Result<()> {
 async fn a_row_for_which_an_index_of_the_tables_own_fails() -> Result<()> {
     let index = "create index things_share on public.things ((1000 / n)); \
                  update public.things set n = n + 10";
-    let things = Things::create(&format!("{TABLE}; {index}")).await?;
-    let engine = things.scene.engine().await?;
-    let operation = "  - change_type: { column: n, type: bigint, up: n / 10, down: n * 10 }";
-    things.expand(&engine, operation).await?;
-    assert_eq!(engine.backfill(&things.name).await?, DONE);
-    things
-        .app
-        .run("insert into public.things values (1001, 5, 'less than ten')")
-        .await?;
-    assert_eq!(things.refused().await?, 1);
-    things.roll_back(&engine, Loss::Refused).await
+    before_the_cutover(
+        &format!("{TABLE}; {index}"),
+        "  - change_type: { column: n, type: bigint, up: n / 10, down: n * 10 }",
+        "insert into public.things values (1001, 5, 'less than ten')",
+    )
+    .await
 }
 
 /// It fits on a page beside an integer, and not beside a bigint.

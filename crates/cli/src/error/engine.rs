@@ -77,14 +77,7 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
             "Run `crossfade {} {name}` first.",
             reaching(needed)
         )),
-        EngineError::TooLate {
-            found: found @ Stage::RolledBack,
-        } => too_late(found),
-        EngineError::TooLate {
-            found: Stage::RollingBack,
-        } => Failure::of(Code::TooLate, &error).next(format!(
-            "It is being rolled back: `crossfade rollback {name}` drops what is left of it."
-        )),
+        EngineError::TooLate { found } => too_late(found, name),
         EngineError::Soaking { left } => Failure::new(
             Code::Soaking,
             format!("the soak time is not over, {} are left", quantity::duration(left)),
@@ -119,19 +112,21 @@ pub(crate) fn engine_failure(error: EngineError, subject: &Subject, command: &st
 }
 
 /// What cannot be done any more in stage `found`.
-pub(crate) fn too_late(found: Stage) -> Failure {
+pub(crate) fn too_late(found: Stage, name: &MigrationName) -> Failure {
     let failure = Failure::of(Code::TooLate, &EngineError::TooLate { found });
-    if found == Stage::RolledBack {
-        failure.next("It was rolled back: `crossfade expand` with its plan file registers it anew.")
-    } else {
-        failure
+    match found {
+        Stage::RolledBack => failure
+            .next("It was rolled back: `crossfade expand` with its plan file registers it anew."),
+        Stage::RollingBack => failure.next(format!(
+            "It is being rolled back: `crossfade rollback {name}` drops what is left of it."
+        )),
+        _ => failure,
     }
 }
 
 fn code(error: &EngineError) -> Code {
     match error {
         EngineError::NotTheReviewedPlan => Code::NotTheReviewedPlan,
-        EngineError::TooLate { .. } => Code::TooLate,
         EngineError::Gap(_) => Code::Gap,
         EngineError::StillBuilding { .. } | EngineError::BuildInTheWay { .. } => {
             Code::StillBuilding

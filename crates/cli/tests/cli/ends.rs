@@ -360,7 +360,6 @@ async fn verify_names_what_it_does_not_compare() -> Result<()> {
     Ok(())
 }
 
-/// Only reading all of it would tell whether the texts can be read.
 /// The tables of PostgreSQL and of the state are nobody's to migrate, and nobody is told to become a
 /// superuser for it.
 #[tokio::test(flavor = "multi_thread")]
@@ -401,6 +400,7 @@ async fn preflight_refuses_what_is_no_applications_table() -> Result<()> {
     Ok(())
 }
 
+/// Only reading all of it would tell whether the texts can be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn preflight_does_not_trust_bytes_for_text() -> Result<()> {
     let scene = Scene::create(1).await?;

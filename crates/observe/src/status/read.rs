@@ -115,13 +115,15 @@ async fn way_back(
     if migration.stage != Stage::CutOver {
         return Ok(None);
     }
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
     let loss = store.reverse_loss(on, migration.id).await?;
-    let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
-    Ok(Some(WayBackView {
-        rows: count(loss.map(|loss| loss.rows)).unwrap_or(0),
-        writes: count(loss.map(|loss| loss.writes)).unwrap_or(0),
-        since: loss.map(|loss| loss.since),
-    }))
+    Ok(Some(loss.map_or_else(WayBackView::default, |loss| {
+        WayBackView {
+            rows: count(loss.rows),
+            writes: count(loss.writes),
+            since: Some(loss.since),
+        }
+    })))
 }
 
 fn dual_write_since(migration: &MigrationRecord) -> Option<jiff::Timestamp> {

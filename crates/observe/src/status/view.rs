@@ -63,7 +63,7 @@ pub struct RunnerView {
 }
 
 /// What the old side could not take since the cutover.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct WayBackView {
     /// Rows that going back would lose, or bring back as they were.
     pub rows: u64,
